@@ -1,0 +1,149 @@
+"""The settings that belong to no component: each field is the schema, the default and the documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class GroupSettings(_Section):
+    """Whose events share one state: a group is a tenant plus an application."""
+
+    tenant: Annotated[str, Meta(min_length=1, description="tenant of everything this source delivers")] = (
+        "default"
+    )
+    tenant_from_payload: Annotated[
+        bool, Meta(description="believe the tenant that an event names; only where producers are trusted")
+    ] = False
+    max_groups: Annotated[
+        int, Meta(ge=1, le=100_000, description="groups per tenant; the rest share the group `other`")
+    ] = 1000
+    idle_seconds: Annotated[float, Meta(gt=0, description="a group silent for longer is forgotten")] = (
+        30 * 86400.0
+    )
+
+
+class LimitSettings(_Section):
+    """What no input can exceed."""
+
+    record_bytes: Annotated[int, Meta(ge=1024, description="larger records are refused without parsing")] = (
+        1 << 20
+    )
+    depth: Annotated[int, Meta(ge=4, le=512, description="nesting of a record")] = 64
+    events_per_record: Annotated[int, Meta(ge=1, description="events one record may hold")] = 20_000
+    messages: Annotated[int, Meta(ge=1, description="messages kept per event, the newest")] = 512
+    text_characters: Annotated[
+        int, Meta(ge=256, description="characters kept of one text while it is read; more is cut and marked")
+    ] = 65_536
+    attributes: Annotated[int, Meta(ge=0, description="unmapped attributes kept per event")] = 64
+    attribute_characters: Annotated[int, Meta(ge=16, description="characters kept of one attribute")] = 512
+
+
+class ContentSettings(_Section):
+    """How much of what was said is stored. Raw text never is."""
+
+    mode: Annotated[
+        Literal["none", "features", "excerpt", "full"],
+        Meta(
+            description="none: nothing; features: lengths and keyed hashes; "
+            "excerpt: the first characters, redacted; full: all of it, redacted"
+        ),
+    ] = "features"
+    excerpt_characters: Annotated[int, Meta(ge=16, le=65_536, description="length of an excerpt")] = 256
+    key: Annotated[
+        str,
+        Meta(
+            description="secret for keyed hashes of text; set it from the environment, the same on every worker"
+        ),
+    ] = ""
+
+
+class EngineSettings(_Section):
+    """How the loop cuts its work. None of these changes a result."""
+
+    batch_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="rows that trigger a write")] = 5000
+    batch_bytes: Annotated[int, Meta(ge=1024, description="record bytes that trigger a write")] = 16 << 20
+    linger_ms: Annotated[int, Meta(ge=0, le=10_000, description="longest wait before a write")] = 50
+    checkpoint_seconds: Annotated[Seconds, Meta(description="longest work that a crash repeats")] = 2.0
+    write_deadline_seconds: Annotated[Seconds, Meta(description="one attempt of a write to a sink")] = 30.0
+    give_up_seconds: Annotated[
+        Seconds, Meta(description="a sink or store down for longer ends the process with exit code 69")
+    ] = 3600.0
+    stuck_seconds: Annotated[
+        Seconds, Meta(description="no progress inside one step for longer: stacks are printed, exit code 70")
+    ] = 60.0
+    buffer_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="record bytes held while a sink is down; then reading pauses")
+    ] = 64 << 20
+
+
+class HistorySettings(_Section):
+    """What is remembered to tell new messages from repeated ones and new events from duplicates."""
+
+    conversations: Annotated[int, Meta(ge=16, description="conversations remembered per group")] = 20_000
+    messages: Annotated[int, Meta(ge=16, description="messages remembered per conversation")] = 1024
+    duplicates: Annotated[int, Meta(ge=0, description="event identities remembered per group")] = 65_536
+    idle_seconds: Annotated[Seconds, Meta(description="a conversation silent for longer is forgotten")] = (
+        86_400.0
+    )
+
+
+class AssemblySettings(_Section):
+    """How halves of one call find each other."""
+
+    hold_seconds: Annotated[
+        Seconds, Meta(description="arrival time that a half waits for its other half, then goes on alone")
+    ] = 5.0
+    held: Annotated[int, Meta(ge=1, description="halves held per group; the oldest goes on first")] = 10_000
+
+
+class DetectorOptions(_Section, forbid_unknown_fields=False):
+    """What the engine does for every detector; stands in the detector's own table beside its settings."""
+
+    type: Annotated[str, Meta(description="which detector; default: the table's name")] = ""
+    enabled: bool = True
+    cooldown_seconds: Annotated[
+        float, Meta(ge=0, description="repeats of a key's finding within this time update one alert")
+    ] = 600.0
+    max_keys: Annotated[int, Meta(ge=16, description="keys with state per group")] = 100_000
+    idle_seconds: Annotated[Seconds, Meta(description="a key silent for longer is forgotten")] = 7 * 86_400.0
+    severity: Annotated[
+        Literal["", "info", "low", "medium", "high", "critical"],
+        Meta(description="overrides what the detector says"),
+    ] = ""
+
+
+class QuarantineSettings(_Section):
+    """What becomes of records that cannot be read."""
+
+    dead_letter_topic: Annotated[
+        str, Meta(description="Kafka topic that refused records are copied to as well; empty: none")
+    ] = ""
+    sample_bytes: Annotated[int, Meta(ge=0, le=4096, description="redacted bytes kept of a record")] = 256
+    limit_ratio: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="share of undecodable bytes among the last records that pauses a partition",
+        ),
+    ] = 0.5
+    limit_records: Annotated[int, Meta(ge=10, description="how many last records are looked at")] = 1000
+
+
+class OperationsSettings(_Section):
+    """What the operator sees."""
+
+    listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz; empty: none")] = (
+        "127.0.0.1:9464"
+    )
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
