@@ -10,11 +10,7 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(gt=0)]
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class GroupSettings(_Section):
+class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose events share one state: a group is a tenant plus an application."""
 
     tenant: Annotated[str, Meta(min_length=1, description="tenant of everything this source delivers")] = (
@@ -31,7 +27,7 @@ class GroupSettings(_Section):
     )
 
 
-class LimitSettings(_Section):
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What no input can exceed."""
 
     record_bytes: Annotated[int, Meta(ge=1024, description="larger records are refused without parsing")] = (
@@ -47,7 +43,7 @@ class LimitSettings(_Section):
     attribute_characters: Annotated[int, Meta(ge=16, description="characters kept of one attribute")] = 512
 
 
-class ContentSettings(_Section):
+class ContentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much of what was said is stored. Raw text never is."""
 
     mode: Annotated[
@@ -60,13 +56,11 @@ class ContentSettings(_Section):
     excerpt_characters: Annotated[int, Meta(ge=16, le=65_536, description="length of an excerpt")] = 256
     key: Annotated[
         str,
-        Meta(
-            description="secret for keyed hashes of text; set it from the environment, the same on every worker"
-        ),
+        Meta(description="secret for keyed hashes of text: from the environment, the same on all workers"),
     ] = ""
 
 
-class EngineSettings(_Section):
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the loop cuts its work. None of these changes a result."""
 
     batch_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="rows that trigger a write")] = 5000
@@ -85,7 +79,7 @@ class EngineSettings(_Section):
     ] = 64 << 20
 
 
-class HistorySettings(_Section):
+class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is remembered to tell new messages from repeated ones and new events from duplicates."""
 
     conversations: Annotated[int, Meta(ge=16, description="conversations remembered per group")] = 20_000
@@ -96,7 +90,7 @@ class HistorySettings(_Section):
     )
 
 
-class AssemblySettings(_Section):
+class AssemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How halves of one call find each other."""
 
     hold_seconds: Annotated[
@@ -105,7 +99,7 @@ class AssemblySettings(_Section):
     held: Annotated[int, Meta(ge=1, description="halves held per group; the oldest goes on first")] = 10_000
 
 
-class DetectorOptions(_Section, forbid_unknown_fields=False):
+class DetectorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine does for every detector; stands in the detector's own table beside its settings."""
 
     type: Annotated[str, Meta(description="which detector; default: the table's name")] = ""
@@ -121,7 +115,7 @@ class DetectorOptions(_Section, forbid_unknown_fields=False):
     ] = ""
 
 
-class QuarantineSettings(_Section):
+class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of records that cannot be read."""
 
     dead_letter_topic: Annotated[
@@ -139,7 +133,7 @@ class QuarantineSettings(_Section):
     limit_records: Annotated[int, Meta(ge=10, description="how many last records are looked at")] = 1000
 
 
-class OperationsSettings(_Section):
+class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the operator sees."""
 
     listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz; empty: none")] = (
