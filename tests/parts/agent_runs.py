@@ -31,8 +31,20 @@ def runs() -> Iterator[Json]:
                     "id": run["id"],
                     "application": str(meta.get("suite", "unknown")),
                     "agent": str(meta.get("model") or meta.get("pipeline") or "unknown"),
-                    "messages": run.get("trace") or run["messages"],
+                    "messages": run.get("trace") or _written_out(run["text"]),
                 }
+
+
+def _written_out(text: str) -> list[Json]:
+    """A conversation given as one text, a `role: words` line a turn."""
+    messages: list[Json] = []
+    for line in text.split("\n"):
+        role, colon, words = line.partition(": ")
+        if colon and role in ("user", "assistant"):
+            messages.append({"role": role, "content": words})
+        elif messages:
+            messages[-1]["content"] += "\n" + line
+    return messages
 
 
 def invented_runs(count: int, seed: int = 5) -> Iterator[Json]:
