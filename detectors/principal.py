@@ -1,0 +1,28 @@
+"""Who an event belongs to, as a key that says what kind of name it is."""
+
+from __future__ import annotations
+
+from tocsin.model import Event
+
+
+def principal(event: Event) -> str | None:
+    """User, else API key, else agent, else session; None where the event names nobody."""
+    if event.user:
+        return "user:" + event.user
+    if event.api_key:
+        return "key:" + event.api_key
+    if event.agent:
+        return "agent:" + event.agent
+    return "session:" + event.session if event.session else None
+
+
+def conversation(event: Event) -> str | None:
+    """Session, else the principal."""
+    return "session:" + event.session if event.session else principal(event)
+
+
+def caller(event: Event) -> str:
+    """Agent id, else agent, else application: who calls a tool."""
+    if event.agent_id:
+        return "agent:" + event.agent_id
+    return "agent:" + event.agent if event.agent else "application:" + (event.application or "default")
