@@ -82,16 +82,18 @@ class ErrorBurst(Detector[Outcomes], frozen=True, kw_only=True):
     def _turn(self, window: int, state: Outcomes) -> None:
         """Move the windows on; what falls out becomes history, a bad window at no more than `share`."""
         passed = window - state.window
-        failed = state.errors_before + state.refusals_before
+        calls, failed = state.calls_before, state.errors_before + state.refusals_before
+        if passed > 1:
+            calls, failed = calls + state.calls, failed + state.errors + state.refusals
         faded = fade(min(passed, 10_000) * self.window_seconds, self.half_life_seconds)
-        state.usual_calls = max(PRIOR_CALLS, state.usual_calls * faded + state.calls_before)
-        believed = min(failed, self.share * state.calls_before)
+        state.usual_calls = max(PRIOR_CALLS, state.usual_calls * faded + calls)
+        believed = min(failed, self.share * calls)
         state.usual_failures = max(PRIOR_FAILURES, state.usual_failures * faded + believed)
-        if passed == 1:
-            state.calls_before, state.errors_before = state.calls, state.errors
-            state.refusals_before = state.refusals
-        else:
-            state.calls_before = state.errors_before = state.refusals_before = state.told = 0
+        near = passed == 1
+        state.calls_before = state.calls if near else 0
+        state.errors_before = state.errors if near else 0
+        state.refusals_before = state.refusals if near else 0
+        state.told = state.told if near else 0
         state.window = window
         state.calls = state.errors = state.refusals = 0
 
