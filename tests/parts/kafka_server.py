@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
@@ -137,7 +138,7 @@ class KafkaServer:
         self.stop()
         self.start()
 
-    def admin(self, **options: object) -> KafkaAdminClient:
+    def admin(self, **options: Any) -> KafkaAdminClient:
         """A client for topics and groups; the caller closes it."""
         return KafkaAdminClient(**{"bootstrap_servers": self.brokers, **options})
 
