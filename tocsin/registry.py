@@ -92,7 +92,7 @@ def load(kind: Kind, name: str) -> type[Any]:
         raise ConfigError([f"unknown {kind.word} {name!r}; {suggest(name, known)}"])
     entry = known[name]
     try:
-        loaded = _import(entry.target)
+        loaded = resolve(entry.target)
     except Exception as error:  # a plugin may fail in any way while it is imported
         raise ConfigError([f"{_whose(kind, name, entry)} cannot be loaded: {error!r}"]) from error
     if not (inspect.isclass(loaded) and issubclass(loaded, kind.base)):
@@ -109,7 +109,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(choices)}" if choices else "none is known"
 
 
-def _import(target: str) -> Any:
+def resolve(target: str) -> Any:
+    """What "module:name" stands for."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

@@ -1,0 +1,270 @@
+"""One TOML file becomes one Config, or one ConfigError with every mistake in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from tocsin import registry
+from tocsin.contracts import ConfigError, Sink, Source
+from tocsin.plan import Instance, Plan
+from tocsin.settings import (
+    AssemblySettings,
+    ContentSettings,
+    DetectorOptions,
+    EngineSettings,
+    GroupSettings,
+    HistorySettings,
+    LimitSettings,
+    OperationsSettings,
+    QuarantineSettings,
+)
+from tocsin.tables import Tables
+
+EXCHANGE = "ingest.exchange:ExchangeSettings"
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "groups": GroupSettings,
+    "limits": LimitSettings,
+    "content": ContentSettings,
+    "engine": EngineSettings,
+    "history": HistorySettings,
+    "assembly": AssemblySettings,
+    "quarantine": QuarantineSettings,
+    "operations": OperationsSettings,
+}
+TABLES = ("source", "exchange", *SECTIONS, "checkpoints", "detectors", "sinks")
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands beside a source's own settings."""
+
+    type: Annotated[str, Meta(description="which source")]
+    format: Annotated[str, Meta(description="decoder of its records; auto: recognised record by record")] = (
+        "auto"
+    )
+
+
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands beside a checkpoint store's own settings."""
+
+    type: Annotated[str, Meta(description="where checkpoints live: sqlite (one host) or kafka")] = "sqlite"
+
+
+class SinkOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands beside a sink's own settings."""
+
+    type: Annotated[str, Meta(description="which sink; default: the table's name")] = ""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was configured, checked."""
+
+    source: Source
+    format: str
+    exchange: Any | None  # ingest.exchange.ExchangeSettings, which the core may not name
+    checkpoints: Any  # settings of a checkpoint store
+    sinks: Mapping[str, Sink]
+    instances: tuple[Instance, ...]
+    groups: GroupSettings
+    limits: LimitSettings
+    content: ContentSettings
+    engine: EngineSettings
+    history: HistorySettings
+    assembly: AssemblySettings
+    quarantine: QuarantineSettings
+    operations: OperationsSettings
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """What the core is told."""
+        return Plan(
+            instances=self.instances,
+            content=self.content,
+            groups=self.groups,
+            limits=self.limits,
+            history=self.history,
+            assembly=self.assembly,
+        )
+
+
+def load(path: str | Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in a file. Raises ConfigError."""
+    return read(parse(path), environment)
+
+
+def parse(path: str | Path) -> dict[str, Any]:
+    """The tables of a file, as they stand there. Raises ConfigError."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"is not TOML: {error}"]) from error
+
+
+def read(tables: Mapping[str, Any], environment: Mapping[str, str], *, embedded: bool = False) -> Config:
+    """The configuration in parsed tables. Raises ConfigError.
+
+    `embedded`: the caller brings source, checkpoints and sinks of its own (replay), so those need not
+    make sense together.
+    """
+    made = _Reader(tables, environment, embedded)
+    parts = made.parts()
+    mistakes = [*registry.conflicts(), *made.tables.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Config(**parts)
+
+
+class _Reader:
+    """Goes through the tables once."""
+
+    def __init__(self, tables: Mapping[str, Any], environment: Mapping[str, str], embedded: bool) -> None:
+        self.tables = Tables(environment)
+        self._given = {name: self.tables.substitute(name, value) for name, value in tables.items()}
+        self._embedded = embedded
+
+    def parts(self) -> dict[str, Any]:
+        for name in self._given:
+            if name not in TABLES:
+                self.tables.mistake("", f"[{name}] unknown table; {registry.suggest(name, TABLES)}")
+        sections = {name: self.tables.record(name, self._table(name), cls) for name, cls in SECTIONS.items()}
+        source, options = self._source()
+        parts = sections | {
+            "source": source,
+            "format": options.format if options else "",
+            "exchange": self._exchange(),
+            "checkpoints": self._checkpoints(),
+            "sinks": self._sinks(),
+            "instances": tuple(self._instances()),
+        }
+        if not self._embedded:
+            self._together(parts)
+        return parts | {"warnings": tuple(_warnings(parts))}
+
+    def _table(self, name: str) -> Any:
+        return self._given.get(name, {})
+
+    def _source(self) -> tuple[Source | None, SourceOptions | None]:
+        known = ", ".join(registry.entries(registry.SOURCES))
+        if "source" not in self._given:
+            self.tables.mistake("source", f"missing: say where records come from; types: {known}")
+            return None, None
+        cls = self._class("source", registry.SOURCES, "")
+        if cls is None:
+            return None, None
+        options, source = self.tables.records("source", self._table("source"), SourceOptions, cls)
+        if options and options.format != "auto":
+            self._find("source", "format", registry.DECODERS, options.format)
+        return source, options
+
+    def _exchange(self) -> Any | None:
+        if "exchange" not in self._given:
+            return None
+        return self.tables.record("exchange", self._table("exchange"), registry.resolve(EXCHANGE))
+
+    def _checkpoints(self) -> Any | None:
+        cls = self._class("checkpoints", registry.STORES, "sqlite")
+        if cls is None:
+            return None
+        return self.tables.records("checkpoints", self._table("checkpoints"), StoreOptions, cls)[1]
+
+    def _sinks(self) -> dict[str, Sink]:
+        made = {}
+        for name in self._names("sinks"):
+            cls = self._class(f"sinks.{name}", registry.SINKS, name)
+            if cls is not None:
+                made[name] = self.tables.records(
+                    f"sinks.{name}", self._table("sinks")[name], SinkOptions, cls
+                )[1]
+        return made
+
+    def _instances(self) -> list[Instance]:
+        given = self._names("detectors")
+        wanted = {name: self._table("detectors")[name] for name in given}
+        if self._defaults():
+            wanted = {name: {} for name in stable_detectors()} | wanted
+        made = (self._instance(name, table) for name, table in sorted(wanted.items()))
+        return [instance for instance in made if instance is not None and instance.options.enabled]
+
+    def _instance(self, name: str, table: Any) -> Instance | None:
+        place = f"detectors.{name}"
+        cls = self._class(place, registry.DETECTORS, name)
+        if cls is None:
+            return None
+        options, detector = self.tables.records(place, table, DetectorOptions, cls)
+        if options is None or detector is None:
+            return None
+        return Instance(name=name, type=options.type or name, detector=detector, options=options)
+
+    def _defaults(self) -> bool:
+        table = self._table("detectors")
+        value = table.get("defaults", True) if isinstance(table, dict) else True
+        if not isinstance(value, bool):
+            self.tables.mistake("detectors", "defaults: must be true or false")
+        return value is True
+
+    def _names(self, section: str) -> list[str]:
+        """Names of the tables in [detectors] or [sinks]."""
+        table = self._table(section)
+        if not isinstance(table, dict):
+            self.tables.mistake(section, f"must hold one table for each, like [{section}.name]")
+            return []
+        names = [name for name in table if (section, name) != ("detectors", "defaults")]
+        for name in names:
+            if not _NAME.fullmatch(name):
+                self.tables.mistake(f"{section}.{name}", "names are lower case: a-z, 0-9 and _")
+        return names
+
+    def _class(self, place: str, kind: registry.Kind, default: str) -> type[Any] | None:
+        """The class that a table's `type` names."""
+        table: Any = self._given
+        for step in place.split("."):
+            table = table.get(step, {}) if isinstance(table, dict) else {}
+        if not isinstance(table, dict):
+            self.tables.mistake(place, "must be a table")
+            return None
+        name = table.get("type", "") or default
+        if not isinstance(name, str) or not name:
+            known = ", ".join(registry.entries(kind))
+            self.tables.mistake(place, f"type: missing; one of {known}")
+            return None
+        return self._find(place, "type" if "type" in table else "", kind, name)
+
+    def _find(self, place: str, field: str, kind: registry.Kind, name: str) -> type[Any] | None:
+        try:
+            return registry.load(kind, name)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                self.tables.mistake(place, f"{field}: {mistake}" if field else mistake)
+            return None
+
+    def _together(self, parts: Mapping[str, Any]) -> None:
+        """Rules between tables."""
+
+
+def stable_detectors() -> list[str]:
+    """Built-in detectors that run without being asked for."""
+    kind = registry.DETECTORS
+    return [name for name in registry.builtins(kind) if registry.load(kind, name).about.maturity == "stable"]
+
+
+def _warnings(parts: Mapping[str, Any]) -> list[str]:
+    content = parts["content"]
+    if content is not None and not content.key:
+        return [
+            "[content] key: empty, so hashes of texts can be matched by whoever guesses the text; "
+            'write key = "${TOCSIN_CONTENT_KEY}" and set that variable to a secret'
+        ]
+    return []
