@@ -86,7 +86,9 @@ def panel(panel: Panel, place: Json) -> Json:
         "id": panel.id,
         "title": panel.title,
         "description": panel.question,
-        "type": {"number": "stat", "series": "timeseries", "bars": "timeseries", "table": "table"}[panel.shape],
+        "type": {"number": "stat", "series": "timeseries", "bars": "timeseries", "table": "table"}[
+            panel.shape
+        ],
         "datasource": _reference(),
         "gridPos": place,
         "interval": "1m",  # nothing is finer than a minute
@@ -115,12 +117,20 @@ def _defaults(panel: Panel) -> Json:
         stacking = {"mode": "normal", "group": "A"}
         defaults["custom"] = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": stacking}
     elif panel.shape == "series":
-        defaults["custom"] = {"drawStyle": "line", "fillOpacity": 8, "showPoints": "never", "spanNulls": 300_000}
+        defaults["custom"] = {
+            "drawStyle": "line",
+            "fillOpacity": 8,
+            "showPoints": "never",
+            "spanNulls": 300_000,
+        }
     elif panel.shape == "table":
         defaults["custom"] = {"filterable": True, "cellOptions": {"type": "auto", "wrapText": False}}
     if panel.thresholds:
         (_, lowest), *rest = panel.thresholds
-        steps = [{"value": None, "color": lowest}, *({"value": value, "color": colour} for value, colour in rest)]
+        steps = [
+            {"value": None, "color": lowest},
+            *({"value": value, "color": colour} for value, colour in rest),
+        ]
         defaults["thresholds"] = {"mode": "absolute", "steps": steps}
     return defaults
 
@@ -150,7 +160,11 @@ def _severity_cell(column: str) -> Json:
 def _options(panel: Panel) -> Json:
     if panel.shape == "number":
         reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-        return {"reduceOptions": reduce, "colorMode": "value" if panel.thresholds else "none", "graphMode": "none"}
+        return {
+            "reduceOptions": reduce,
+            "colorMode": "value" if panel.thresholds else "none",
+            "graphMode": "none",
+        }
     if panel.shape == "table":
         return {"showHeader": True, "cellHeight": "sm"}
     legend = {"showLegend": True, "displayMode": "list", "placement": "bottom"}

@@ -7,7 +7,7 @@ import gzip
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -54,13 +54,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-content", dest="content", action="store_false", help="leave out what was said")
     parser.add_argument("--no-incidents", dest="incidents", action="store_false", help="an uneventful day")
     parser.add_argument("--truth", type=Path, help="where the list of incidents goes, as JSON")
-    parser.add_argument("-o", "--output", type=Path, help="file, compressed if it ends in .gz; default: output")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="file, compressed if it ends in .gz; default: output"
+    )
     return parser
 
 
 def _time(text: str) -> float:
     time = datetime.fromisoformat(text)
-    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 @contextmanager

@@ -155,7 +155,11 @@ def _text(value: object) -> str:
 
 
 def _attributes(values: Attribute) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in values.items() if value is not None and value != ""]
+    return [
+        {"key": key, "value": _value(value)}
+        for key, value in values.items()
+        if value is not None and value != ""
+    ]
 
 
 def _value(value: str | bool | int | float | list[str]) -> dict[str, Any]:

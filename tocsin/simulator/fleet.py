@@ -77,19 +77,43 @@ SMALL = Model("meridian-small-3", "meridian", 0.2, 0.8, 180.0, 6.0)
 CODER = Model("corvid-coder-2", "corvid", 3.0, 15.0, 650.0, 19.0, reasoning=160)
 OPEN = Model("fjord-9b-instruct", "self-hosted", 0.05, 0.05, 90.0, 11.0)
 
-LOOKUP = Tool("lookup_order", '{{"order":"{number}"}}', ('{{"order":"{number}","state":"shipped","city":"{city}"}}',))
-HELP = Tool("search_help", '{{"query":"return {product}"}}', ("Returns: thirty days, label in the account.",), 60.0)
-TICKET = Tool("create_ticket", '{{"order":"{number}","topic":"{product}"}}', ('{{"ticket":"T-{number}"}}',), 200.0)
+LOOKUP = Tool(
+    "lookup_order", '{{"order":"{number}"}}', ('{{"order":"{number}","state":"shipped","city":"{city}"}}',)
+)
+HELP = Tool(
+    "search_help", '{{"query":"return {product}"}}', ("Returns: thirty days, label in the account.",), 60.0
+)
+TICKET = Tool(
+    "create_ticket", '{{"order":"{number}","topic":"{product}"}}', ('{{"ticket":"T-{number}"}}',), 200.0
+)
 REFUND = Tool("refund_status", '{{"order":"{number}"}}', ('{{"refund":"none"}}', '{{"refund":"sent"}}'), 90.0)
-READ = Tool("read_file", '{{"path":"{file}"}}', ("def export(rows):\n    for row in rows:\n        write(row)\n",), 15.0)
+READ = Tool(
+    "read_file",
+    '{{"path":"{file}"}}',
+    ("def export(rows):\n    for row in rows:\n        write(row)\n",),
+    15.0,
+)
 EDIT = Tool("edit_file", '{{"path":"{file}","replace":"limit={number}"}}', ("1 change applied",), 20.0, 0.03)
-TESTS = Tool("run_tests", '{{"path":"{file}"}}', ("{number} passed", "1 failed, {number} passed"), 5200.0, 0.08)
+TESTS = Tool(
+    "run_tests", '{{"path":"{file}"}}', ("{number} passed", "1 failed, {number} passed"), 5200.0, 0.08
+)
 GREP = Tool("search_code", '{{"pattern":"limit","path":"{file}"}}', ("{file}:14: limit = {number}",), 40.0)
 SHELL = Tool("run_command", '{{"command":"git diff --stat {file}"}}', (" {file} | 4 ++--",), 300.0, 0.06)
-INVOICE = Tool("get_invoice", '{{"invoice":"{number}"}}', ('{{"invoice":"{number}","due":"2026-12-01","eur":184.5}}',))
-PAYMENTS = Tool("list_payments", '{{"customer":"{number}"}}', ('[{{"day":"2026-11-03","eur":184.5}}]',), 160.0)
-CREDIT = Tool("issue_credit", '{{"invoice":"{number}","reason":"paid twice"}}', ('{{"credit":"C-{number}"}}',), 240.0)
-PAGE = Tool("open_page", '{{"page":"hr/{number}"}}', ("Section 4. {subject}: approved by the head of the team.",), 70.0)
+INVOICE = Tool(
+    "get_invoice", '{{"invoice":"{number}"}}', ('{{"invoice":"{number}","due":"2026-12-01","eur":184.5}}',)
+)
+PAYMENTS = Tool(
+    "list_payments", '{{"customer":"{number}"}}', ('[{{"day":"2026-11-03","eur":184.5}}]',), 160.0
+)
+CREDIT = Tool(
+    "issue_credit", '{{"invoice":"{number}","reason":"paid twice"}}', ('{{"credit":"C-{number}"}}',), 240.0
+)
+PAGE = Tool(
+    "open_page",
+    '{{"page":"hr/{number}"}}',
+    ("Section 4. {subject}: approved by the head of the team.",),
+    70.0,
+)
 FETCH = Tool("fetch_document", '{{"document":"{number}"}}', ("Minutes, {city}. Subject: {subject}.",), 55.0)
 STORE = Tool("store_summary", '{{"document":"{number}"}}', ("stored",), 30.0, 0.01)
 MAIL = Tool("send_email", '{{"to":"archive@records.example","subject":"{subject}"}}', ("queued",), 180.0, 0.0)
@@ -103,19 +127,44 @@ SEARCH_AGENT = Agent("search-agent", ((PAGE, 1.0),), 0.3)
 DIGEST_AGENT = Agent("digest-agent", ((FETCH, 1.0), (STORE, 1.0)), 0.0)
 
 SUPPORT = Application(
-    "support", 0.36, (SUPPORT_AGENT,), ((SMALL, 4.0), (LARGE, 1.0)), ("en", "en", "en", "de", "es", "fr", "uk", "ja"),
-    2.6, 6.3, 0.5, "shop",
-)  # fmt: skip
+    "support",
+    0.36,
+    (SUPPORT_AGENT,),
+    ((SMALL, 4.0), (LARGE, 1.0)),
+    ("en", "en", "en", "de", "es", "fr", "uk", "ja"),
+    2.6,
+    6.3,
+    0.5,
+    "shop",
+)
 CODE = Application("coder", 0.22, (CODING_AGENT,), ((CODER, 1.0),), ("en",), 2.4, 17.0, 3.0, "office")
-BILLING = Application("billing", 0.12, (BILLING_AGENT,), ((LARGE, 1.0),), ("en", "en", "de"), 2.0, 6.65, 2.0, "office")
+BILLING = Application(
+    "billing", 0.12, (BILLING_AGENT,), ((LARGE, 1.0),), ("en", "en", "de"), 2.0, 6.65, 2.0, "office"
+)
 SEARCH = Application(
-    "search", 0.20, (SEARCH_AGENT,), ((OPEN, 3.0), (SMALL, 1.0)), ("en", "en", "en", "de", "uk"), 1.8, 4.75, 1.0, "office",
+    "search",
+    0.20,
+    (SEARCH_AGENT,),
+    ((OPEN, 3.0), (SMALL, 1.0)),
+    ("en", "en", "en", "de", "uk"),
+    1.8,
+    4.75,
+    1.0,
+    "office",
     retrieves=True,
-)  # fmt: skip
-DIGEST = Application("digest", 0.10, (DIGEST_AGENT,), ((OPEN, 1.0),), ("en",), 8.0, 23.4, 60.0, "flat", users=False)
+)
+DIGEST = Application(
+    "digest", 0.10, (DIGEST_AGENT,), ((OPEN, 1.0),), ("en",), 8.0, 23.4, 60.0, "flat", users=False
+)
 FLEET: Sequence[Application] = (SUPPORT, CODE, BILLING, SEARCH, DIGEST)
 
-BROWSERS = ("shop-web/8.2", "shop-app/5.1 (android)", "shop-app/5.1 (ios)", "desk-client/2.14", "terminal/1.9")
+BROWSERS = (
+    "shop-web/8.2",
+    "shop-app/5.1 (android)",
+    "shop-app/5.1 (ios)",
+    "desk-client/2.14",
+    "terminal/1.9",
+)
 
 
 def activity(rhythm: str, time: float) -> float:

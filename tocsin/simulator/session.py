@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tocsin.model import Document, Event, Message, Status, ToolCall
+from tocsin.simulator.conditions import Conditions, Now
 from tocsin.simulator.fleet import Agent, Application, Model, Person, Tool
 from tocsin.simulator.words import (
     ANSWERS,
     CITIES,
     FILES,
-    FOLLOW_UPS,
-    OPENERS,
-    OUT_OF_BOUNDS,
     PRODUCTS,
     REFUSALS,
     SUBJECTS,
@@ -25,55 +23,6 @@ from tocsin.simulator.words import (
 
 CHARACTERS_PER_TOKEN = 3.8
 KEPT_MESSAGES = 40  # a longer conversation is compacted, as coding agents do
-
-
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model behaves otherwise than usual for a while, in one application."""
-
-    application: str
-    model: str
-    start: float
-    end: float
-    ramp_seconds: float = 0.0  # the change comes over this time; 0: at once
-    latency: float = 1.0
-    length: float = 1.0
-    errors: float = 0.0
-    response_model: str = ""
-
-
-class Now(NamedTuple):
-    """What the conditions amount to at one moment."""
-
-    latency: float = 1.0
-    length: float = 1.0
-    errors: float = 0.0
-    response_model: str = ""
-
-
-USUAL = Now()
-
-
-class Conditions:
-    """All conditions of a simulation."""
-
-    def __init__(self, conditions: Sequence[Condition]) -> None:
-        self._by_model: dict[tuple[str, str], list[Condition]] = {}
-        for condition in conditions:
-            self._by_model.setdefault((condition.application, condition.model), []).append(condition)
-
-    def at(self, application: str, model: str, time: float) -> Now:
-        """How the model behaves at this time."""
-        for condition in self._by_model.get((application, model), ()):
-            if condition.start <= time < condition.end:
-                ramp = condition.ramp_seconds
-                part = min(1.0, (time - condition.start) / ramp) if ramp else 1.0
-                return Now(
-                    1.0 + (condition.latency - 1.0) * part,
-                    1.0 + (condition.length - 1.0) * part,
-                    condition.errors * part,
-                    condition.response_model,
-                )
-        return USUAL
 
 
 class Part(NamedTuple):
@@ -94,7 +43,7 @@ class Session:
         self.time = start
         self.conditions = conditions
         self.id = f"{part.application.name}-{chance.getrandbits(40):010x}"
-        self.facts = _facts(chance)
+        self.facts = facts(chance)
         self._system = Message("system", SYSTEM[part.application.name])
         self._common = self._describe()
         self.begin()
@@ -114,14 +63,13 @@ class Session:
         self.say(Message("user", text))
         if self.part.application.retrieves:
             yield self.retrieve()
-        for _ in range(_geometric(chance, agent.steps) if steps is None else steps):
+        for _ in range(geometric(chance, agent.steps) if steps is None else steps):
             yield from self.use(_weighted(chance, agent.tools))
         yield from self.answer()
 
     def answer(self) -> Iterator[Event]:
         """The model answers in words."""
-        length = self._now().length
-        count = max(1, round(self.part.person.sentences * length * self.chance.uniform(0.6, 1.4)))
+        count = max(1, round(self.part.person.sentences * self.chance.uniform(0.6, 1.4)))
         sentences = ANSWERS[self.part.application.name]
         texts = sentences.get(self.part.person.language) or sentences["en"]
         said = " ".join(pick(self.chance, texts) for _ in range(count)).format_map(self.facts)
@@ -157,7 +105,9 @@ class Session:
     def say(self, message: Message) -> None:
         """Something joins the conversation."""
         if len(self.messages) >= KEPT_MESSAGES:
-            summary = Message("user", "Summary so far: " + pick(self.chance, ANSWERS["coder"]["en"]).format_map(self.facts))
+            summary = Message(
+                "user", "Summary so far: " + pick(self.chance, ANSWERS["coder"]["en"]).format_map(self.facts)
+            )
             self.messages = [self._system, summary]
             self._characters = len(self._system.text) + len(summary.text)
             self._compacted, self._cached = True, 0
@@ -192,7 +142,10 @@ class Session:
         """Documents are looked up for what the user asked last."""
         found = [
             Document(f"hr/{self.chance.randrange(900)}", round(self.chance.uniform(0.4, 0.95), 3), said)
-            for said in (text or "Section 4. {subject}: approved by the head of the team.", "Addition for {city}.")
+            for said in (
+                text or "Section 4. {subject}: approved by the head of the team.",
+                "Addition for {city}.",
+            )
         ]
         found = [msgspec.structs.replace(each, text=each.text.format_map(self.facts)) for each in found]
         event = self._event(
@@ -227,7 +180,7 @@ class Session:
         model, chance = self.part.model, self.chance
         said = len(output.text) + sum(len(call.arguments) + 24 for call in output.tool_calls)
         reasoning = int(model.reasoning * chance.lognormvariate(0.0, 0.5)) if model.reasoning else 0
-        tokens_out = max(1, int(said / CHARACTERS_PER_TOKEN) + reasoning)
+        tokens_out = max(1, int((said / CHARACTERS_PER_TOKEN + reasoning) * now.tokens))
         tokens_in = 180 + int(self._characters / CHARACTERS_PER_TOKEN)
         first = model.first_token_ms * chance.lognormvariate(0.0, 0.25) * now.latency
         cached, self._cached = self._cached, tokens_in // 128 * 128 if model.input_usd > 0.1 else 0
@@ -304,45 +257,13 @@ class Session:
         }
 
 
-def chat(session: Session) -> Iterator[Event]:
-    """An ordinary session of a person."""
-    application, _, _, person = session.part
-    chance = session.chance
-    openers = OPENERS[application.name]
-    text = pick(chance, openers.get(person.language) or openers["en"])
-    for _ in range(1 + _geometric(chance, application.turns - 1.0)):
-        if application.name == "support" and chance.random() < 0.004:
-            session.say(Message("user", pick(chance, OUT_OF_BOUNDS)))
-            yield from session.refuse()
-        else:
-            yield from session.turn(text.format_map(session.facts))
-        if application.retrieves and chance.random() < 0.1:
-            yield session.evaluate()
-        session.think()
-        text = pick(chance, FOLLOW_UPS.get(person.language) or FOLLOW_UPS["en"])
-
-
-def digest(session: Session, documents: int | None = None) -> Iterator[Event]:
-    """A job without a person: document after document, each read for itself."""
-    chance = session.chance
-    (fetch, _), (store, _) = session.part.agent.tools
-    for _ in range(1 + _geometric(chance, session.part.application.turns - 1.0) if documents is None else documents):
-        session.begin()
-        session.facts = _facts(chance)
-        text = pick(chance, OPENERS["digest"]["en"]).format_map(session.facts)
-        yield session.run(fetch, ToolCall("", fetch.name, fetch.arguments.format_map(session.facts)), text)
-        session.say(Message("user", text))
-        yield from session.answer()
-        yield session.run(store, ToolCall("", store.name, store.arguments.format_map(session.facts)))
-        session.time += 4.0 * chance.lognormvariate(0.0, 0.4)
-
-
 def pick(chance: random.Random, choices: Sequence[str]) -> str:
     """One of the choices, all alike likely."""
     return choices[int(chance.random() * len(choices))]
 
 
-def _facts(chance: random.Random) -> dict[str, str]:
+def facts(chance: random.Random) -> dict[str, str]:
+    """What a session is about: fills the slots of texts."""
     return {
         "number": str(chance.randrange(1000, 100_000)),
         "product": pick(chance, PRODUCTS),
@@ -352,7 +273,7 @@ def _facts(chance: random.Random) -> dict[str, str]:
     }
 
 
-def _geometric(chance: random.Random, mean: float) -> int:
+def geometric(chance: random.Random, mean: float) -> int:
     """Zero or more, geometrically distributed with this mean."""
     count, again = 0, mean / (1.0 + mean)
     while chance.random() < again and count < 24:

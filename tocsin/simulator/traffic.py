@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
 from tocsin.model import Event
+from tocsin.simulator import attacks, lookalikes
+from tocsin.simulator.conditions import Conditions
 from tocsin.simulator.fleet import FLEET, Agent, Application, Model, People, activity
-from tocsin.simulator.incidents import FAMILIES, Incident, Planned, Stage, Surge
-from tocsin.simulator.session import Conditions, Part, Session, chat, digest
+from tocsin.simulator.habits import chat, digest
+from tocsin.simulator.incidents import Incident, Planned, Stage
+from tocsin.simulator.session import Part, Session
 
 START = 1_793_779_200.0  # 2026-11-04 08:00 UTC, so that a seed alone decides all
+FAMILIES: Sequence[Callable[[Stage], Planned]] = (
+    attacks.probing_burst,
+    attacks.jailbreak,
+    attacks.hijacked_agent,
+    attacks.stuck_agent,
+    attacks.model_swap,
+    attacks.slow_down,
+    attacks.slow_extraction,
+    attacks.distributed_probing,
+    attacks.patient_jailbreak,
+    attacks.stolen_key,
+    lookalikes.batch_job,
+    lookalikes.release,
+    lookalikes.busy_hour,
+    lookalikes.outage,
+)
 LEAD_SECONDS = 600.0  # sessions begin this early, so that the first minute is as busy as the others
 
 
@@ -45,7 +64,9 @@ class Simulator:
         self.seed, self.start, self.end, self.rate = seed, start, start + duration_seconds, rate
         self.content = content
         self._people = {
-            each.name: People(each, seed, max(30, int(self._visits(each) * 3600.0 / each.visits)) if each.users else 3)
+            each.name: People(
+                each, seed, max(30, int(self._visits(each) * 3600.0 / each.visits)) if each.users else 3
+            )
             for each in FLEET
         }
         stage = Stage(seed, start, duration_seconds, self._people)
@@ -85,7 +106,10 @@ class Simulator:
         """Sessions begin as a Poisson process that follows the day; they go on beyond the end."""
         chance = random.Random(f"{self.seed}/{application.name}/arrivals")
         surges = [
-            surge for planned in self._planned for surge in planned.surges if surge.application == application.name
+            surge
+            for planned in self._planned
+            for surge in planned.surges
+            if surge.application == application.name
         ]
         rate = self._visits(application) / self._mean_activity(application)
         peak = rate * 4.0 * (1.0 + sum(surge.extra for surge in surges))
@@ -98,13 +122,20 @@ class Simulator:
                 yield time, self._session(application, application.agents[0], time, chance)
                 continue
             for surge in surges:
-                usual += rate * surge.extra * activity(application.rhythm, time) * (surge.start <= time < surge.end)
+                usual += (
+                    rate
+                    * surge.extra
+                    * activity(application.rhythm, time)
+                    * (surge.start <= time < surge.end)
+                )
                 if draw < usual:
                     agent = surge.agent or application.agents[0]
                     yield time, self._session(application, agent, time, chance)
                     break
 
-    def _session(self, application: Application, agent: Agent, time: float, chance: random.Random) -> Iterator[Event]:
+    def _session(
+        self, application: Application, agent: Agent, time: float, chance: random.Random
+    ) -> Iterator[Event]:
         person = self._people[application.name].somebody(chance)
         part = Part(application, agent, _model(application, chance), person)
         session = Session(part, random.Random(chance.getrandbits(64)), time, self._conditions)
@@ -115,7 +146,10 @@ class Simulator:
 
     def _mean_activity(self, application: Application) -> float:
         minutes = max(1, int((self.end - self.start) / 60.0))
-        return sum(activity(application.rhythm, self.start + 60.0 * minute) for minute in range(minutes)) / minutes
+        return (
+            sum(activity(application.rhythm, self.start + 60.0 * minute) for minute in range(minutes))
+            / minutes
+        )
 
 
 def silent(event: Event) -> Event:

@@ -1,4 +1,4 @@
-"""What people, models and tools of the simulated fleet say; `{slots}` are filled with the facts of a session."""
+"""What people, models and tools of the simulated fleet say; `{slots}` take the facts of a session."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ NAMES = (
 PRODUCTS = ("desk lamp", "rain jacket", "espresso mill", "road bike", "night bag", "air filter", "wool rug")
 CITIES = ("Lviv", "Porto", "Graz", "Osaka", "Lyon", "Krakow", "Leeds", "Tartu", "Bilbao", "Aarhus")
 FILES = ("api/orders.py", "web/cart.ts", "core/ledger.go", "jobs/export.py", "lib/dates.rs", "ui/table.tsx")
-SUBJECTS = ("parental leave", "travel costs", "laptop renewal", "on-call pay", "data retention", "visitor badges")
+SUBJECTS = (
+    "parental leave",
+    "travel costs",
+    "laptop renewal",
+    "on-call pay",
+    "data retention",
+    "visitor badges",
+)
 
 SYSTEM: Mapping[str, str] = {
-    "support": "You answer customers of a web shop. Be brief and kind. Never promise a refund above 100 euros.",
-    "coder": "You are a coding agent in the user's repository. Run the tests before you say that you are done.",
+    "support": "You answer customers of a web shop. Be brief and kind. Never promise more than 100 euros.",
+    "coder": "You are a coding agent in the user's repository. Run the tests before you call it done.",
     "billing": "You help clerks with invoices. Credits need a reason. Quote amounts with their currency.",
     "search": "Answer from the documents given. Name the document. Say so when they do not hold the answer.",
     "digest": "Summarise the document in three sentences for a busy reader. No opinions.",
@@ -47,7 +54,10 @@ OPENERS: Mapping[str, Texts] = {
             "Добрий день, де моє замовлення {number}? Чекаю на нього у місті {city}.",
             "Хочу повернути товар {product}, він прийшов пошкоджений.",
         ),
-        "ja": ("注文{number}がまだ{city}に届いていません。状況を教えてください。", "{product}を返品したいのですが、手順を教えてください。"),
+        "ja": (
+            "注文{number}がまだ{city}に届いていません。状況を教えてください。",
+            "{product}を返品したいのですが、手順を教えてください。",
+        ),
     },
     "coder": {
         "en": (
@@ -76,24 +86,29 @@ OPENERS: Mapping[str, Texts] = {
     },
     "digest": {
         "en": (
-            "Document {number}: minutes of the {city} site meeting. The team discussed {subject}, agreed on two "
-            "owners and moved the date of the next review. Open points were listed with their dates. The budget "
+            "Document {number}: minutes of the {city} site meeting. The team discussed {subject}, agreed on "
+            "two owners and moved the date of the next review. Open points were listed with dates. The budget "
             "was left as it stands and will be looked at again after the quarter has closed.",
-            "Document {number}: customer letter from {city} about the {product}. The writer is content with the "
-            "product but waited nine days for an answer. He proposes a page that shows the state of a request.",
+            "Document {number}: customer letter from {city} about the {product}. The writer is content with "
+            "the product but waited nine days for an answer. He proposes a page that shows where requests are.",
         ),
     },
-}  # fmt: skip
+}
 
 FOLLOW_UPS: Texts = {
-    "en": ("Thanks. And what happens next?", "Are you sure? Please check once more.", "Can you put that in one line?",
-           "Good. One more thing about {number}, please.", "That is not what I meant, I asked about {city}."),
+    "en": (
+        "Thanks. And what happens next?",
+        "Are you sure? Please check once more.",
+        "Can you put that in one line?",
+        "Good. One more thing about {number}, please.",
+        "That is not what I meant, I asked about {city}.",
+    ),
     "de": ("Danke. Wie lange dauert das?", "Bitte noch einmal prüfen.", "Und was kostet das?"),
     "es": ("Gracias. ¿Cuánto tarda?", "¿Puede comprobarlo otra vez?"),
     "fr": ("Merci. Combien de temps faut-il ?", "Pouvez-vous vérifier encore une fois ?"),
     "uk": ("Дякую. Скільки це триватиме?", "Перевірте, будь ласка, ще раз."),
     "ja": ("ありがとうございます。いつ頃になりますか。", "もう一度確認してください。"),
-}  # fmt: skip
+}
 
 ANSWERS: Mapping[str, Texts] = {
     "support": {
@@ -104,14 +119,26 @@ ANSWERS: Mapping[str, Texts] = {
             "The carrier tries again tomorrow between nine and noon.",
             "If it has not arrived by Friday, we send a new one at no cost.",
         ),
-        "de": ("Die Bestellung {number} ist unterwegs nach {city}.", "Das tut mir leid, wir kümmern uns darum.",
-               "Sie können den Artikel innerhalb von dreißig Tagen zurückgeben."),
-        "es": ("El pedido {number} está en camino a {city}.", "Lamento las molestias con el producto {product}.",
-               "Puede devolverlo en un plazo de treinta días."),
-        "fr": ("La commande {number} est en route vers {city}.", "Je suis désolé pour ce désagrément.",
-               "Vous pouvez le renvoyer sous trente jours."),
-        "uk": ("Замовлення {number} вже прямує до міста {city}.", "Перепрошую за незручності.",
-               "Повернути товар можна протягом тридцяти днів."),
+        "de": (
+            "Die Bestellung {number} ist unterwegs nach {city}.",
+            "Das tut mir leid, wir kümmern uns darum.",
+            "Sie können den Artikel innerhalb von dreißig Tagen zurückgeben.",
+        ),
+        "es": (
+            "El pedido {number} está en camino a {city}.",
+            "Lamento las molestias con el producto {product}.",
+            "Puede devolverlo en un plazo de treinta días.",
+        ),
+        "fr": (
+            "La commande {number} est en route vers {city}.",
+            "Je suis désolé pour ce désagrément.",
+            "Vous pouvez le renvoyer sous trente jours.",
+        ),
+        "uk": (
+            "Замовлення {number} вже прямує до міста {city}.",
+            "Перепрошую за незручності.",
+            "Повернути товар можна протягом тридцяти днів.",
+        ),
         "ja": ("注文{number}は{city}へ配送中です。", "ご不便をおかけして申し訳ございません。"),
     },
     "coder": {
@@ -149,7 +176,7 @@ ANSWERS: Mapping[str, Texts] = {
             "The writer asks for a page that shows the state of a request.",
         ),
     },
-}  # fmt: skip
+}
 
 REFUSALS: Texts = {
     "en": ("I'm sorry, but I can't help with that.", "I can't share that information."),

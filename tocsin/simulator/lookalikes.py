@@ -1,0 +1,97 @@
+"""What only looks like an attack; an alert about one of these is a false alert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tocsin.model import Event
+from tocsin.simulator import fleet
+from tocsin.simulator.conditions import Condition, Conditions
+from tocsin.simulator.habits import digest
+from tocsin.simulator.incidents import Incident, Planned, Stage, Surge
+from tocsin.simulator.session import Part, Session
+
+
+def batch_job(stage: Stage) -> Planned:
+    """Six times a day's documents are summarised in one go, under a key of their own."""
+    chance = stage.chance("batch_job")
+    person = msgspec.structs.replace(stage.people["digest"].number(0), api_key="key-digest-batch")
+    part = Part(fleet.DIGEST, fleet.DIGEST_AGENT, fleet.OPEN, person)
+
+    def play(conditions: Conditions) -> Iterator[Event]:
+        for run in range(6):
+            start = stage.at((run + 0.2) / 6)
+            yield from digest(Session(part, chance, start, conditions), documents=240, pause_seconds=0.8)
+
+    incident = Incident(
+        id="batch-job",
+        family="look-alike",
+        title="batch job: 240 documents, six times",
+        start=stage.at(0.2 / 6),
+        end=stage.at(5.9 / 6),
+        detectors=("probing_rate",),
+        must_find=False,
+        benign=True,
+        entity={"application": "digest", "api_key": person.api_key},
+        note="much at once, but as always",
+    )
+    return Planned(incident, [play])
+
+
+def release(stage: Stage) -> Planned:
+    """A new agent with a tool of its own goes live."""
+    start, end = stage.at(0.58), stage.at(1.0)
+    incident = Incident(
+        id="release",
+        family="look-alike",
+        title="release: new agent with a new tool",
+        start=start,
+        end=end,
+        detectors=("first_seen_tool",),
+        must_find=False,
+        benign=True,
+        entity={"application": "support", "agent": fleet.TRIAGE_AGENT.name},
+        note="everything is new to a new agent",
+    )
+    return Planned(incident, surges=[Surge("support", start, end, 0.15, fleet.TRIAGE_AGENT)])
+
+
+def busy_hour(stage: Stage) -> Planned:
+    """A sale doubles the visitors of the shop."""
+    start, end = stage.at(0.34), stage.at(0.44)
+    incident = Incident(
+        id="busy-hour",
+        family="look-alike",
+        title="a sale doubles the shop's traffic",
+        start=start,
+        end=end,
+        detectors=("drift",),
+        must_find=False,
+        benign=True,
+        entity={"application": "support"},
+        note="more people, each as usual",
+    )
+    return Planned(incident, surges=[Surge("support", start, end, 1.0)])
+
+
+def outage(stage: Stage) -> Planned:
+    """The provider turns half of all billing calls away for three minutes."""
+    start, length = stage.at(0.80), stage.last(180.0)
+    condition = Condition(
+        application="billing", model=fleet.LARGE.name, start=start, end=start + length, errors=0.5
+    )
+    incident = Incident(
+        id="outage",
+        family="look-alike",
+        title="provider turns billing calls away for three minutes",
+        start=start,
+        end=start + length,
+        detectors=("error_burst",),
+        must_find=False,
+        benign=True,
+        entity={"application": "billing"},
+        note="errors in many sessions, few in each",
+    )
+    return Planned(incident, conditions=[condition])
