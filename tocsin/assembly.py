@@ -1,0 +1,162 @@
+"""Halves of one call find each other: span and log record, request and response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from tocsin.codec import Codec
+from tocsin.history import split
+from tocsin.model import Event, Signals
+from tocsin.section import Section, short
+from tocsin.settings import AssemblySettings
+
+LEADERS = frozenset({"span", "response"})  # halves that know best how a call ended
+
+# Decided by the log or by the first half to arrive, not by which half knows more.
+_FIXED = frozenset(
+    {"id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "duplicate", "join", "half"}
+    | {"source", "source_partition", "source_offset", "source_index", "source_format"}
+    | {"tenant", "application", "kind", "time", "original_time", "invalid_fields", "attributes"}
+)
+_SHARED = tuple(
+    (name, default)
+    for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
+    if name not in _FIXED
+)
+
+
+class Held(msgspec.Struct, gc=False):
+    """A half that waits. Its text is redacted; digests say which of its messages were new."""
+
+    event: Event
+    signals: Signals
+    input_digests: bytes = b""
+    output_digests: bytes = b""
+
+
+_CODEC: Codec[Held | None] = Codec(Held | None)
+
+
+class Assembly:
+    """The halves that one group holds, by join key, in order of arrival."""
+
+    __slots__ = ("_by_response", "held", "hold_seconds")
+
+    def __init__(self, settings: AssemblySettings) -> None:
+        self.hold_seconds = settings.hold_seconds
+        self.held: Section[Held | None] = Section("held", lambda: None, _CODEC, limit=settings.held)
+        self._by_response: dict[str, dict[str, None]] = {}  # response id -> join keys; follows from `held`
+
+    def restored(self) -> None:
+        """Call once `held` was filled from a checkpoint."""
+        for key, entry in self.held.items():
+            self._index(key, entry.value)
+
+    def keys(self) -> list[str]:
+        """The oldest first."""
+        return self.held.keys()
+
+    def partner(self, half: Held) -> Held | None:
+        """The waiting other half, taken out: by join key, else by response id."""
+        event = half.event
+        for key in (short(event.join), *self._by_response.get(event.response_id, ())):
+            entry = self.held.get(key)
+            if entry and entry.value and entry.value.event.half != event.half:
+                return self.take(key)
+        return None
+
+    def hold(self, half: Held, clock: float) -> tuple[str, list[Held]]:
+        """Keeps a half under the key it returns, with those that must go on alone to make room."""
+        key = short(half.event.join)
+        crowded = [self.take(key)]  # the same half once more
+        while self.held.full:
+            oldest, entry = self.held.pop()
+            crowded.append(self._release(oldest, entry.value))
+        self.held.touch(key, clock).value = half
+        self._index(key, half)
+        return key, [held for held in crowded if held]
+
+    def take(self, key: str) -> Held | None:
+        """The half under a key, which is no longer held then."""
+        entry = self.held.get(key)
+        self.held.remove(key)
+        return self._release(key, entry.value) if entry else None
+
+    def _index(self, key: str, held: Held | None) -> None:
+        if held and held.event.response_id:
+            self._by_response.setdefault(held.event.response_id, {})[key] = None
+
+    def _release(self, key: str, held: Held | None) -> Held | None:
+        if held and held.event.response_id:
+            keys = self._by_response[held.event.response_id]
+            del keys[key]
+            if not keys:
+                del self._by_response[held.event.response_id]
+        return held
+
+
+def merge(first: Held, second: Held) -> tuple[Event, Signals]:
+    """One event from two halves; it keeps identity and source of the first to arrive.
+
+    What only one half knows is taken from it; where both know, the leading half is right.
+    """
+    lead, other = (second, first) if _leads(second, first) else (first, second)
+    signals = _merge_signals(lead, other)
+    _merge_events(first.event, lead.event, other.event)
+    return first.event, signals
+
+
+def _leads(half: Held, other: Held) -> bool:
+    return half.event.half in LEADERS and other.event.half not in LEADERS
+
+
+def _merge_events(into: Event, lead: Event, other: Event) -> None:
+    merged: dict[str, Any] = {
+        "kind": lead.kind,
+        "time": lead.time,
+        "original_time": lead.original_time,
+        "invalid_fields": tuple(dict.fromkeys(lead.invalid_fields + other.invalid_fields)),
+        "attributes": {**other.attributes, **lead.attributes},
+    }
+    for name, default in _SHARED:
+        value = getattr(lead, name)
+        merged[name] = value if value != default else getattr(other, name)
+    for name, value in merged.items():
+        force_setattr(into, name, value)
+
+
+def _merge_signals(lead: Held, other: Held) -> Signals:
+    """Flags and scores of both; lengths and indexes of the half whose messages are kept."""
+    signals = Signals(
+        **{
+            name: _stronger(getattr(lead.signals, name), getattr(other.signals, name))
+            for name in Signals.__struct_fields__
+        }
+    )
+    fresh = _fresh(lead) | _fresh(other)
+    speaker = lead if lead.event.input else other
+    signals.new_input = _indexes(speaker.input_digests, fresh)
+    signals.input_length = speaker.signals.input_length
+    speaker = lead if lead.event.output else other
+    signals.new_output = _indexes(speaker.output_digests, fresh)
+    signals.output_length = speaker.signals.output_length
+    return signals
+
+
+def _stronger(one: Any, other: Any) -> Any:
+    if isinstance(one, int | float) and one and other:
+        return max(one, other)
+    return one or other
+
+
+def _fresh(half: Held) -> set[bytes]:
+    """Digests of messages that were new when this half arrived."""
+    inputs, outputs = split(half.input_digests), split(half.output_digests)
+    return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
+
+
+def _indexes(digests: bytes, fresh: set[bytes]) -> tuple[int, ...]:
+    return tuple([at for at, digest in enumerate(split(digests)) if digest in fresh])

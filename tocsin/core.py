@@ -1,0 +1,305 @@
+"""The pure core: records of one log partition in, rows out.
+
+    clock -> due timers and holds -> for each item: admit · stamp · history · read · redact · assemble
+    -> detect · book -> rows
+
+A batch is worked on in three passes, because reading text pays only over many events: admission and
+history in log order, then reading all at once, then the rest in log order. The passes share no state,
+so no result depends on where a batch was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import force_setattr, replace
+
+from tocsin.assembly import Held, merge
+from tocsin.book import Cause
+from tocsin.groups import BOOK, HELD, Group
+from tocsin.history import Seen
+from tocsin.model import Alert, Batch, Event, Finding, Reject, Signals
+from tocsin.plan import Instance, Plan, Unpacked
+from tocsin.section import short
+from tocsin.signals import read
+from tocsin.state import PartitionState, Rows
+from tocsin.timers import Timer
+from tocsin.watch import ObserveFailed, Watch
+
+__all__ = ["Instance", "PartitionState", "Plan", "Unpacked", "finish", "step"]
+
+EARLIEST, LATEST = 0.0, 4_291_747_200.0  # 1970 to 2106: what a table can hold
+PAST, FUTURE = 86_400.0, 300.0  # seconds that an event's time may be away from its arrival
+
+
+class Work(NamedTuple):
+    """A record after the first pass."""
+
+    record: Unpacked
+    clock: float
+    expired: list[Group]
+    items: list[tuple[Group, int] | Reject]  # the index is that of `Seen`
+
+
+def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batch:
+    """The rows that `records` release; `state` moves on.
+
+    The events of `records` are consumed: they are stamped and redacted in place.
+    """
+    seen: list[Seen] = []
+    works = [_first_pass(state, record, seen) for record in records]
+    signals = read(seen, plan.content)
+    batch = Batch()
+    for work in works:
+        _Release(state, work.record, batch).run(work, seen, signals)
+    return batch
+
+
+def finish(plan: Plan, state: PartitionState) -> Batch:
+    """The rows that the end of input releases: halves that wait, and final counts of open alerts.
+
+    Detectors are not woken: that nothing more was seen is not known before its time has come.
+    """
+    batch = Batch()
+    release = _Release(state, None, batch)
+    for group in sorted(state.groups, key=lambda group: (group.tenant, group.application)):
+        for key in group.assembly.keys():
+            release.held(group, group.assembly.take(key))
+        release.alerts(group.book.flush())
+    return batch
+
+
+def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Work:
+    clock = state.clock = _advance(state.clock, record)
+    groups = state.groups
+    expired = groups.expired(clock)
+    items: list[tuple[Group, int] | Reject] = []
+    for number, item in enumerate(record.items):
+        if isinstance(item, Reject):
+            items.append(item)
+            continue
+        group = groups.admit(item.tenant, item.application, clock)
+        _stamp(state, record, number, item)
+        items.append((group, len(seen)))
+        seen.append(_remember(group, item, clock))
+    return Work(record, clock, expired, items)
+
+
+def _advance(clock: float, record: Unpacked) -> float:
+    if record.arrival is not None:
+        return max(clock, record.arrival)
+    for item in record.items:
+        if isinstance(item, Event) and clock < item.time < LATEST:
+            clock = item.time
+    return clock
+
+
+def _stamp(state: PartitionState, record: Unpacked, number: int, event: Event) -> None:
+    force_setattr(event, "id", f"{state.prefix}.{record.offset}.{number}")
+    force_setattr(event, "log_id", state.log_id)
+    force_setattr(event, "log_partition", state.number)
+    if record.backfill:
+        force_setattr(event, "backfill", True)
+    clock, time = state.clock, event.time
+    if record.arrival is None:
+        within = time if EARLIEST < time < LATEST else clock
+    else:
+        within = min(max(time, clock - PAST), clock + FUTURE) if time > 0 else clock
+    if within != time:
+        force_setattr(event, "time", within)
+        if time > 0:
+            force_setattr(event, "original_time", time)
+
+
+def _remember(group: Group, event: Event, clock: float) -> Seen:
+    if group.history.duplicate(event, clock):
+        force_setattr(event, "duplicate", True)
+        return Seen(event)
+    conversation = event.session or event.trace_id
+    return group.history.read(event, short(conversation), clock)
+
+
+class _Release:
+    """Turns what one record sets free into rows; everything happens in log order."""
+
+    def __init__(self, state: PartitionState, record: Unpacked | None, batch: Batch) -> None:
+        self._state = state
+        self._batch = batch
+        if record is not None:
+            state.last_offset, state.next_offset, state.rows = record.offset, record.next_offset, Rows()
+        self._offset = state.last_offset
+        self._rows = state.rows
+        self._clock = state.clock
+        self._backfill = record.backfill if record else False
+
+    def run(self, work: Work, seen: Sequence[Seen], signals: Sequence[Signals]) -> None:
+        self._clock = work.clock
+        self._fire()
+        self._state.groups.drop(work.expired)
+        redact = self._state.redaction
+        for item in work.items:
+            if isinstance(item, Reject):
+                self._reject(redact.reject(item))
+                continue
+            group, index = item
+            redact.event(seen[index].event)
+            self._event(group, seen[index], signals[index])
+
+    def held(self, group: Group, half: Held | None) -> None:
+        """A half goes on alone."""
+        if half:
+            self._complete(group, half.event, half.signals)
+
+    def alerts(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._batch.alerts.append(
+                replace(
+                    alert,
+                    log_id=self._state.log_id,
+                    log_partition=self._state.number,
+                    log_offset=self._offset,
+                    log_index=self._rows.alerts,
+                    arrival=self._clock,
+                )
+            )
+            self._rows.alerts += 1
+
+    def _event(self, group: Group, seen: Seen, signals: Signals) -> None:
+        event = seen.event
+        if event.duplicate or not event.join:
+            self._complete(group, event, signals)
+            return
+        half = Held(event, signals, seen.input_digests, seen.output_digests)
+        partner = group.assembly.partner(half)
+        if partner:
+            self._complete(group, *merge(partner, half))
+            return
+        key, crowded = group.assembly.hold(half, self._clock)
+        self._want(group, HELD, key, self._clock + group.assembly.hold_seconds)
+        for other in crowded:
+            self.held(group, other)
+
+    def _complete(self, group: Group, event: Event, signals: Signals) -> None:
+        """An event that waits for nothing becomes a row and is looked at."""
+        if event.join:
+            force_setattr(event, "join", "")
+            force_setattr(event, "half", "")
+        force_setattr(event, "log_offset", self._offset)
+        force_setattr(event, "log_index", self._rows.events)
+        force_setattr(event, "arrival", self._clock)
+        self._rows.events += 1
+        self._batch.events.append(event)
+        self._batch.signals.append(signals)
+        if not event.duplicate:
+            self._detect(group, event, signals)
+
+    def _detect(self, group: Group, event: Event, signals: Signals) -> None:
+        clock = self._clock
+        for watch in group.watches:
+            try:
+                found = watch.observe(event, signals, clock)
+                if found is None:
+                    continue
+                key, finding = found
+                if watch.timed:
+                    self._want_wake(group, watch, key)
+            except ObserveFailed as failure:
+                self._failed(failure, event)
+                continue
+            if finding is not None:
+                self._found(group, watch, key, finding, Cause(event.id, event, clock, event.backfill))
+
+    def _found(self, group: Group, watch: Watch, key: str, finding: Finding, cause: Cause) -> None:
+        page, alerts = group.book.report(watch.instance, key, finding, cause)
+        self.alerts(alerts)
+        self._want(group, BOOK, page, cause.clock + watch.instance.options.cooldown_seconds)
+
+    def _failed(self, failure: ObserveFailed, event: Event | None) -> None:
+        about = event or Event()
+        self._reject(
+            Reject(
+                reason="observe_failed",
+                detail=str(failure),
+                source=about.source,
+                source_partition=about.source_partition,
+                source_offset=about.source_offset,
+                source_index=about.source_index,
+                tenant=about.tenant,
+            )
+        )
+
+    def _reject(self, reject: Reject) -> None:
+        force_setattr(reject, "log_id", self._state.log_id)
+        force_setattr(reject, "log_partition", self._state.number)
+        force_setattr(reject, "log_offset", self._offset)
+        force_setattr(reject, "log_index", self._rows.rejects)
+        force_setattr(reject, "arrival", self._clock)
+        self._rows.rejects += 1
+        self._batch.rejects.append(reject)
+
+    # Timers.
+
+    def _fire(self) -> None:
+        """Everything that is due; a key whose next time is due as well waits for the next record."""
+        timers = self._state.timers
+        if timers.crowded:
+            self._state.set_timers()
+        again: list[tuple[Group, Watch, str]] = []
+        while timer := timers.next(self._clock):
+            group = self._state.groups.by_number.get(timer.group)
+            if group is None:
+                continue
+            if timer.place == HELD:
+                self._release_held(group, timer)
+            elif timer.place == BOOK:
+                self._close(group, timer)
+            elif self._wake(group, group.watches[timer.place], timer):
+                again.append((group, group.watches[timer.place], timer.key))
+        for group, watch, key in again:
+            try:
+                self._want_wake(group, watch, key)
+            except ObserveFailed as failure:
+                self._failed(failure, None)
+
+    def _release_held(self, group: Group, timer: Timer) -> None:
+        entry = group.assembly.held.get(timer.key)
+        if entry and entry.queued == timer.due:
+            self.held(group, group.assembly.take(timer.key))
+
+    def _close(self, group: Group, timer: Timer) -> None:
+        entry = group.book.open.get(timer.key)
+        if entry and entry.queued == timer.due:
+            self.alerts(group.book.close(timer.key))
+
+    def _wake(self, group: Group, watch: Watch, timer: Timer) -> bool:
+        """Whether the key may want to be woken again."""
+        entry = watch.section.get(timer.key)
+        if entry is None or entry.queued != timer.due:
+            return False
+        entry.queued = None
+        try:
+            if watch.due(timer.key, entry) != timer.due:  # put off meanwhile: it has its own place in line
+                self._want_wake(group, watch, timer.key)
+                return False
+            finding = watch.wake(timer.key, entry, self._clock)
+        except ObserveFailed as failure:
+            self._failed(failure, None)
+            return False
+        if finding is not None:
+            position = f"{self._state.prefix}.{self._offset}@{timer.due!r}"
+            cause = Cause(position, None, self._clock, self._backfill)
+            self._found(group, watch, timer.key, finding, cause)
+        return True
+
+    def _want_wake(self, group: Group, watch: Watch, key: str) -> None:
+        entry = watch.section.get(key)
+        due = watch.due(key, entry) if entry else None
+        if due is not None:
+            self._want(group, watch.place, key, due)
+
+    def _want(self, group: Group, place: int, key: str, due: float) -> None:
+        entry = group.section(place).get(key)
+        if entry:
+            timer = Timer(due, group.tenant, group.application, place, key, group.number)
+            self._state.timers.want(timer, entry)

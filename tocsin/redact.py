@@ -1,0 +1,88 @@
+"""The redact step: after it no raw text exists."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec.structs import force_setattr, replace
+
+from tocsin.model import Document, Event, Message, Reject, Role, ToolCall, ToolDefinition
+from tocsin.settings import ContentSettings
+
+MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
+_BARE = {role: Message(role) for role in _ROLES}
+
+
+class Cleaner(Protocol):
+    """What finds secrets and personal data: tocsin.reading.redaction.Redactor."""
+
+    def redact(self, text: str) -> str: ...
+
+
+class Redaction:
+    """Takes raw text out of events, in place, as far as the content settings demand."""
+
+    def __init__(self, content: ContentSettings, cleaner: Cleaner | None = None) -> None:
+        self._limit = {"excerpt": content.excerpt_characters, "full": -1}.get(content.mode, 0)
+        self._cleaner = cleaner or _load()
+
+    def event(self, event: Event) -> None:
+        """Only this step writes content fields of a frozen event."""
+        if event.input:
+            force_setattr(event, "input", tuple([self._message(message) for message in event.input]))
+        if event.output:
+            force_setattr(event, "output", tuple([self._message(message) for message in event.output]))
+        if event.tool_arguments is not None:
+            force_setattr(event, "tool_arguments", self._optional(event.tool_arguments))
+        if event.tool_result is not None:
+            force_setattr(event, "tool_result", self._optional(event.tool_result))
+        if event.documents:
+            force_setattr(event, "documents", tuple([self._document(each) for each in event.documents]))
+        if event.tool_definitions:
+            force_setattr(event, "tool_definitions", tuple([self._tool(t) for t in event.tool_definitions]))
+        if event.error_message:
+            force_setattr(event, "error_message", self._short(event.error_message))
+        if event.attributes:
+            redact = self._cleaner.redact
+            force_setattr(
+                event, "attributes", {name: redact(text) for name, text in event.attributes.items()}
+            )
+
+    def reject(self, reject: Reject) -> Reject:
+        """Its sample and detail come from input that nobody could read, so they are treated as text."""
+        redact = self._cleaner.redact
+        return replace(reject, sample=redact(reject.sample), detail=self._short(reject.detail))
+
+    def _message(self, message: Message) -> Message:
+        if not self._limit and not message.tool_calls and not message.tool_call_id and not message.name:
+            return _BARE[message.role]
+        calls = tuple([self._call(call) for call in message.tool_calls])
+        return Message(message.role, self._text(message.text), calls, message.tool_call_id, message.name)
+
+    def _call(self, call: ToolCall) -> ToolCall:
+        return ToolCall(call.id, call.name, self._text(call.arguments))
+
+    def _document(self, document: Document) -> Document:
+        return Document(document.id, document.score, self._text(document.text))
+
+    def _tool(self, tool: ToolDefinition) -> ToolDefinition:
+        return ToolDefinition(tool.name, tool.digest, self._text(tool.description))
+
+    def _optional(self, text: str) -> str | None:
+        return self._text(text) if self._limit else None
+
+    def _text(self, text: str) -> str:
+        if not self._limit or not text:
+            return ""
+        clean = self._cleaner.redact(text)  # before cutting: half a secret is not recognised
+        return clean if self._limit < 0 else clean[: self._limit]
+
+    def _short(self, text: str) -> str:
+        return self._cleaner.redact(text)[:MESSAGE_CHARACTERS]
+
+
+def _load() -> Cleaner:
+    from tocsin.reading.redaction import Redactor
+
+    return Redactor()
