@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help install demo test check bench fuzz soak dashboards docs lock
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | column -t -s '|'
+
+install: $(INSTALLED)  ## the project and all that demo and tests need, into .venv
+
+$(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml scripts/install
+	scripts/install
+
+demo: install  ## invented traffic with incidents through the whole pipeline, in this process
+	$(BIN)/tocsin demo
+
+test: install  ## all tests, on the real Kafka and the real ClickHouse engine
+	scripts/fetch-kafka
+	$(BIN)/python -m pytest
+
+check: install  ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: install  ## events a second, cost of each step, detection delay
+	scripts/fetch-kafka
+	$(BIN)/python -m bench
+
+fuzz: install  ## the property tests with many more examples
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/tocsin tests/ingest tests/reading
+
+soak: install  ## the end-to-end test with ten times the kills
+	scripts/fetch-kafka
+	TOCSIN_SOAK=10 $(BIN)/python -m pytest --timeout=3600 tests/end_to_end
+
+dashboards: install  ## the Grafana JSON from the panels
+	$(BIN)/tocsin dashboards build
+
+docs: install  ## the generated parts of docs/
+	$(BIN)/python scripts/generate-docs
+
+lock: install  ## requirements*.txt from pyproject.toml; needs uv
+	scripts/lock
