@@ -58,7 +58,8 @@ VARIABLES: Sequence[Variable] = (
 )
 
 ANNOTATIONS = f"""\
-SELECT first_seen AS time, last_seen AS timeEnd, summary AS text, detector AS title, toString(severity) AS tags
+SELECT first_seen AS time, last_seen AS timeEnd, summary AS text, detector AS title,
+    toString(severity) AS tags
 FROM alerts_current
 WHERE $__timeFilter_ms(first_seen) AND severity >= 'high' AND NOT backfill AND {HERE}
 ORDER BY time
@@ -283,7 +284,8 @@ ORDER BY time""",
         title="Log partitions",
         question="Does any part of the log lag behind the others?",
         sql=f"""\
-SELECT log_id, log_partition, max(minute) AS newest_minute, sum(events) AS events, sum(duplicates) AS duplicates
+SELECT log_id, log_partition, max(minute) AS newest_minute, sum(events) AS events,
+    sum(duplicates) AS duplicates
 FROM minutes FINAL
 WHERE $__timeFilter(minute) AND {HERE}
 GROUP BY log_id, log_partition

@@ -26,7 +26,7 @@ ATTEMPTS, PAUSE_SECONDS = 5, 1.0
 
 REMEDIES: Mapping[int, str] = {
     401: "the token is wrong or expired: make one under Administration > Service accounts",
-    403: "the token may not do this: its service account needs the role Admin (data source) or Editor (dashboards)",
+    403: "the token may not do this: give its service account the role Admin, or Editor for dashboards alone",
     412: "somebody saved another version meanwhile: push again",
 }
 
@@ -36,7 +36,7 @@ class PushError(TocsinError):
 
 
 class Datasource(msgspec.Struct, frozen=True, kw_only=True):
-    """How Grafana's server reaches ClickHouse. The password is sent when the data source is made or changed."""
+    """How Grafana's server reaches ClickHouse; the password travels when something else changes too."""
 
     host: str
     port: int = 8123
@@ -121,7 +121,7 @@ class Grafana:
 
 
 def push(grafana: Grafana, datasource: Datasource | None = None, *, dry_run: bool = False) -> Iterator[Step]:
-    """Bring Grafana to the committed state, telling each step. Raises PushError at the first that cannot be."""
+    """Bring Grafana to the committed state, telling each step. Raises PushError."""
     check(grafana)
     if datasource is not None:
         yield _datasource(grafana, datasource, dry_run)

@@ -9,7 +9,7 @@ from tocsin.model import Event, Message, ToolCall
 from tocsin.simulator import fleet
 from tocsin.simulator.conditions import Condition, Conditions
 from tocsin.simulator.fleet import Tool
-from tocsin.simulator.incidents import Incident, Planned, Stage, ask, questions, spread, stranger
+from tocsin.simulator.incidents import Incident, Planned, Sign, Stage, ask, questions, spread, stranger
 from tocsin.simulator.session import Part, Session, pick
 from tocsin.simulator.words import INJECTION, JAILBREAKS
 
@@ -25,9 +25,11 @@ def probing_burst(stage: Stage) -> Planned:
         title="user probes the search model with templated questions",
         start=start,
         end=start + length,
-        detectors=("probing_rate",),
         must_find=True,
-        entity={"application": "search", "user": person.user},
+        signs=(
+            Sign("probing_rate", {"application": "search", "user": person.user}),
+            Sign("drift", {"application": "search", "model": fleet.SMALL.name}),
+        ),
     )
     return Planned(incident, [questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("pb"))])
 
@@ -42,9 +44,8 @@ def slow_extraction(stage: Stage) -> Planned:
         title="user copies a model slowly, from the beginning",
         start=stage.start,
         end=stage.at(1.0),
-        detectors=("probing_rate",),
         must_find=False,
-        entity={"application": "search", "user": person.user},
+        signs=(Sign("probing_rate", {"application": "search", "user": person.user}),),
         note="steady from the start, so its own baseline is the attack; needs the content of the questions",
     )
     return Planned(incident, [questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("se"))])
@@ -65,9 +66,8 @@ def distributed_probing(stage: Stage) -> Planned:
         title="60 fresh accounts probe together, 3 questions each",
         start=start,
         end=start + length,
-        detectors=("probing_rate",),
         must_find=False,
-        entity={"application": "support", "user": "guest-*"},
+        signs=(Sign("probing_rate", {"application": "support", "user": "guest-*"}),),
         note="no account does anything unusual; needs questions compared across accounts",
     )
     return Planned(incident, plays)
@@ -91,9 +91,8 @@ def model_swap(stage: Stage) -> Planned:
         title="provider swaps the model behind the same name",
         start=start,
         end=end,
-        detectors=("drift",),
         must_find=True,
-        entity={"application": "support", "model": fleet.SMALL.name},
+        signs=(Sign("drift", {"application": "support", "model": fleet.SMALL.name}),),
     )
     return Planned(incident, conditions=[condition])
 
@@ -115,9 +114,8 @@ def slow_down(stage: Stage) -> Planned:
         title="model latency creeps up to 2.6 times",
         start=start,
         end=end,
-        detectors=("drift",),
         must_find=True,
-        entity={"application": "coder", "model": fleet.CODER.name},
+        signs=(Sign("drift", {"application": "coder", "model": fleet.CODER.name}),),
     )
     return Planned(incident, conditions=[condition])
 
@@ -145,9 +143,13 @@ def hijacked_agent(stage: Stage) -> Planned:
         title="injected page makes the search agent send mail",
         start=start,
         end=start + 180.0,
-        detectors=("first_seen_tool",),
         must_find=True,
-        entity={"application": "search", "agent": fleet.SEARCH_AGENT.name, "tool": fleet.MAIL.name},
+        signs=(
+            Sign(
+                "first_seen_tool",
+                {"application": "search", "agent": fleet.SEARCH_AGENT.name, "tool": fleet.MAIL.name},
+            ),
+        ),
     )
     return Planned(incident, [play])
 
@@ -171,9 +173,10 @@ def jailbreak(stage: Stage) -> Planned:
         title="user tries 16 jailbreaks in one session",
         start=start,
         end=start + 480.0,
-        detectors=("error_burst",),
         must_find=True,
-        entity={"application": "support", "user": part.person.user, "session": session.id},
+        signs=(
+            Sign("error_burst", {"application": "support", "user": part.person.user, "session": session.id}),
+        ),
     )
     return Planned(incident, [play])
 
@@ -196,9 +199,8 @@ def patient_jailbreak(stage: Stage) -> Planned:
         title="user tries one jailbreak a session, 12 sessions",
         start=start,
         end=times[-1] + 60.0,
-        detectors=("error_burst",),
         must_find=False,
-        entity={"application": "support", "user": part.person.user},
+        signs=(Sign("error_burst", {"application": "support", "user": part.person.user}),),
         note="one refusal a session is normal; needs refusals counted over a user's sessions",
     )
     return Planned(incident, [play])
@@ -225,9 +227,10 @@ def stuck_agent(stage: Stage) -> Planned:
         title="coding agent repeats a failing command",
         start=start,
         end=start + 420.0,
-        detectors=("error_burst",),
         must_find=True,
-        entity={"application": "coder", "user": part.person.user, "session": session.id},
+        signs=(
+            Sign("error_burst", {"application": "coder", "user": part.person.user, "session": session.id}),
+        ),
     )
     return Planned(incident, [play])
 
@@ -243,9 +246,8 @@ def stolen_key(stage: Stage) -> Planned:
         title="billing key used from a new address and client",
         start=start,
         end=start + length,
-        detectors=("probing_rate",),
         must_find=False,
-        entity={"application": "billing", "api_key": person.api_key, "user": ""},
+        signs=(Sign("probing_rate", {"application": "billing", "api_key": person.api_key, "user": ""}),),
         note="modest pace; needs a detector for new addresses and clients of a key",
     )
     return Planned(incident, [questions(fleet.BILLING, fleet.OPEN, person, times, stage.chance("sk"))])

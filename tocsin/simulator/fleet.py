@@ -211,6 +211,6 @@ class People:
             user_agent=chance.choice(BROWSERS) if application.users else "digest-job/3.0",
             api_key=f"key-{application.name}-{number % 3}",
             think_seconds=chance.uniform(8.0, 70.0),
-            sentences=chance.uniform(1.5, 4.5),
+            sentences=chance.uniform(1.5, 4.5) if application.users else 3.0,
             patience=chance.random(),
         )

@@ -16,21 +16,24 @@ from tocsin.simulator.words import PROBES
 Play = Callable[[Conditions], Iterator[Event]]
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth about one incident.
+class Sign(msgspec.Struct, frozen=True):
+    """An alert that speaks of an incident: its detector's type and its fields; * stands for any text."""
 
-    `entity` are the event fields by which its alerts are known; * stands for any text.
-    """
+    detector: str
+    entity: dict[str, str]
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth about one incident; the first sign is the one that is meant to show it."""
 
     id: str
     family: str
     title: str
     start: float
     end: float
-    detectors: tuple[str, ...]  # types that may rightly speak of it; the first is meant to
+    signs: tuple[Sign, ...]
     must_find: bool
     benign: bool = False
-    entity: dict[str, str]
     note: str = ""
 
 

@@ -10,7 +10,7 @@ from tocsin.model import Event
 from tocsin.simulator import fleet
 from tocsin.simulator.conditions import Condition, Conditions
 from tocsin.simulator.habits import digest
-from tocsin.simulator.incidents import Incident, Planned, Stage, Surge
+from tocsin.simulator.incidents import Incident, Planned, Sign, Stage, Surge
 from tocsin.simulator.session import Part, Session
 
 
@@ -31,10 +31,9 @@ def batch_job(stage: Stage) -> Planned:
         title="batch job: 240 documents, six times",
         start=stage.at(0.2 / 6),
         end=stage.at(5.9 / 6),
-        detectors=("probing_rate",),
         must_find=False,
         benign=True,
-        entity={"application": "digest", "api_key": person.api_key},
+        signs=(Sign("probing_rate", {"application": "digest", "api_key": person.api_key}),),
         note="much at once, but as always",
     )
     return Planned(incident, [play])
@@ -49,10 +48,9 @@ def release(stage: Stage) -> Planned:
         title="release: new agent with a new tool",
         start=start,
         end=end,
-        detectors=("first_seen_tool",),
         must_find=False,
         benign=True,
-        entity={"application": "support", "agent": fleet.TRIAGE_AGENT.name},
+        signs=(Sign("first_seen_tool", {"application": "support", "agent": fleet.TRIAGE_AGENT.name}),),
         note="everything is new to a new agent",
     )
     return Planned(incident, surges=[Surge("support", start, end, 0.15, fleet.TRIAGE_AGENT)])
@@ -67,10 +65,9 @@ def busy_hour(stage: Stage) -> Planned:
         title="a sale doubles the shop's traffic",
         start=start,
         end=end,
-        detectors=("drift",),
         must_find=False,
         benign=True,
-        entity={"application": "support"},
+        signs=(Sign("drift", {"application": "support"}),),
         note="more people, each as usual",
     )
     return Planned(incident, surges=[Surge("support", start, end, 1.0)])
@@ -88,10 +85,9 @@ def outage(stage: Stage) -> Planned:
         title="provider turns billing calls away for three minutes",
         start=start,
         end=start + length,
-        detectors=("error_burst",),
         must_find=False,
         benign=True,
-        entity={"application": "billing"},
+        signs=(Sign("error_burst", {"application": "billing"}),),
         note="errors in many sessions, few in each",
     )
     return Planned(incident, conditions=[condition])

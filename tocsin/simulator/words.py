@@ -86,11 +86,11 @@ OPENERS: Mapping[str, Texts] = {
     },
     "digest": {
         "en": (
-            "Document {number}: minutes of the {city} site meeting. The team discussed {subject}, agreed on "
-            "two owners and moved the date of the next review. Open points were listed with dates. The budget "
-            "was left as it stands and will be looked at again after the quarter has closed.",
+            "Document {number}: minutes of the {city} site meeting. The team discussed {subject}, "
+            "agreed on two owners and moved the date of the next review. Open points were listed. The "
+            "budget was left as it stands and will be looked at again after the quarter has closed.",
             "Document {number}: customer letter from {city} about the {product}. The writer is content with "
-            "the product but waited nine days for an answer. He proposes a page that shows where requests are.",
+            "the product but waited nine days for an answer. He would like to see where requests are.",
         ),
     },
 }
