@@ -38,7 +38,9 @@ DETECTORS = Kind("detector", "detectors", "BUILTIN", "tocsin.detectors", Detecto
 SINKS = Kind("sink", "sinks", "BUILTIN", "tocsin.sinks", Sink)
 KINDS = (SOURCES, DECODERS, STORES, DETECTORS, SINKS)
 
-CORE: Mapping[str, Mapping[str, str]] = {"tocsin.stores": {"sqlite": "tocsin.checkpoint:SqliteCheckpoints"}}
+CORE: Mapping[str, Mapping[str, str]] = {
+    "tocsin.stores": {"sqlite": "tocsin.stores:Sqlite", "memory": "tocsin.stores:Memory"}
+}
 
 
 class Entry(NamedTuple):

@@ -136,16 +136,13 @@ class Tables:
 
 def description(field: FieldInfo) -> str:
     """What a field's annotation says of it."""
-    meta = metadata(field.type)
-    return (meta.description or "") if meta else ""
+    return next((meta.description for meta in metas(field.type) if meta.description), "")
 
 
-def metadata(kind: Any) -> msgspec.Meta | None:
-    """The Meta that describes a type, wherever in its annotations it stands."""
-    if get_origin(kind) is not Annotated:
-        return None
-    described = [m for m in get_args(kind)[1:] if isinstance(m, msgspec.Meta)]
-    return next((m for m in described if m.description), described[0] if described else None)
+def metas(kind: Any) -> list[msgspec.Meta]:
+    """Everything that a type's annotation says of it, inner words first."""
+    notes = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return [note for note in notes if isinstance(note, msgspec.Meta)]
 
 
 def choices(kind: Any) -> tuple[Any, ...]:

@@ -1,0 +1,30 @@
+"""What holds for every test: where a real part may be missing, and how many examples properties get."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REAL_PARTS = ("kafka", "clickhouse", "end_to_end")
+
+settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=20_000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("default")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI every real part is there: a test that skips for want of one has failed."""
+    report = yield
+    needs = [name for name in REAL_PARTS if item.get_closest_marker(name)]
+    if os.environ.get("CI") == "true" and report.skipped and needs and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped in CI, where {', '.join(needs)} must be present"
+    return report
