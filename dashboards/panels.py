@@ -112,12 +112,12 @@ WHERE $__timeFilter(minute) AND {HERE}""",
         title="Newest event",
         question="Is the pipeline up to date?",
         sql=f"""\
-SELECT toUnixTimestamp64Milli(max(arrival)) AS arrival
+SELECT toUnixTimestamp64Milli(max(arrival)) AS newest
 FROM events
 WHERE $__timeFilter_ms(arrival) AND {HERE}
 HAVING count() > 0""",
         shape="number",
-        columns=("arrival",),
+        columns=("newest",),
         width=6,
         height=4,
         unit="dateTimeFromNow",
