@@ -143,7 +143,8 @@ class MemoryReader(Reader):
         return found
 
     def _take(self, partition: Partition, found: list[Record]) -> None:
-        for record in self._waiting(partition)[: self._source.max_records - len(found)]:
+        records, at = self._log.records[partition.number], self._next(partition)
+        for record in records[at : at + self._source.max_records - len(found)]:
             place = (partition.number, record.offset)
             if place in self._log.crashes:
                 self._log.crashes.discard(place)
@@ -151,9 +152,10 @@ class MemoryReader(Reader):
             found.append(record)
             self._positions[partition] = record.next_offset
 
-    def _waiting(self, partition: Partition) -> list[Record]:
-        records = self._log.records[partition.number]
-        return records[bisect_left(records, self._positions[partition] or 0, key=lambda r: r.offset) :]
+    def _next(self, partition: Partition) -> int:
+        """Index of the record that is read next."""
+        records, at = self._log.records[partition.number], self._positions[partition] or 0
+        return bisect_left(records, at, key=lambda record: record.offset)
 
     def log_id(self, partition: Partition) -> str:
         return self._log.ids[partition.number]
@@ -178,7 +180,7 @@ class MemoryReader(Reader):
 
     def lag(self) -> Mapping[Partition, int]:
         return {
-            partition: len(self._waiting(partition))
+            partition: len(self._log.records[partition.number]) - self._next(partition)
             for partition, at in self._positions.items()
             if at is not None
         }
