@@ -233,6 +233,8 @@ class Sink(
 ):
     """Settings of something that rows go to; `open` gives the writer."""
 
+    durable: ClassVar[bool] = True  # False: rows are shown and not kept, so this sink alone is not enough
+
     @abstractmethod
     def open(self) -> Writer:
         """Connect and verify. Raises SinkUnavailable or SinkRefused."""
