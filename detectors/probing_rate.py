@@ -87,7 +87,7 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         hours = minute // 60 - state.minute // 60
         if hours > 0:
             allowed = creep(state.allowed, state.hour_calls * self.rise, FALL, RISE)
-            state.allowed = max(allowed, self.hour_ceiling)
+            state.allowed = max(allowed, float(self.hour_ceiling))
             state.hour_before, state.hour_calls = state.hour_calls if hours == 1 else 0, 0
         state.minute = minute
         state.calls = 0
