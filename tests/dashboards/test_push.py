@@ -174,17 +174,22 @@ def test_nobody_at_the_address_is_told() -> None:
             pushed(url)
 
 
-@pytest.mark.parametrize("answer", [b"<html>Log in</html>", b'["message"]', b'"message"', b"[]"])
-@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request"])
-def test_something_else_at_the_address_is_told(answer: bytes, status: bytes) -> None:
-    stranger = StandIn()
-    with running(stranger) as url:
-        stranger.answer = lambda *_: (
-            int(status[:3]),
-            json.loads(answer) if answer[:1] != b"<" else answer.decode(),
-        )  # type: ignore[method-assign]
-        with pytest.raises(PushError):
-            pushed(url)
+class Stranger(StandIn):
+    """Some other server that answers everything alike."""
+
+    def __init__(self, status: int, text: bytes) -> None:
+        super().__init__()
+        self.said = status, text.decode() if text.startswith(b"<") else json.loads(text)
+
+    def answer(self, verb: str, path: str, authorization: str, body: dict[str, object]) -> tuple[int, object]:
+        return self.said
+
+
+@pytest.mark.parametrize("text", [b"<html>Log in</html>", b'["message"]', b'"message"', b"[]"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_something_else_at_the_address_is_told(status: int, text: bytes) -> None:
+    with running(Stranger(status, text)) as url, pytest.raises(PushError):
+        pushed(url)
 
 
 @pytest.mark.parametrize("url", ["grafana:3000", "ftp://grafana", "http://"])

@@ -9,7 +9,7 @@ from tocsin.model import Event, Message, ToolCall
 from tocsin.simulator import fleet
 from tocsin.simulator.conditions import Condition, Conditions
 from tocsin.simulator.fleet import Tool
-from tocsin.simulator.incidents import Incident, Planned, Sign, Stage, ask, questions, spread, stranger
+from tocsin.simulator.incidents import Incident, Planned, Play, Sign, Stage, ask, questions, spread, stranger
 from tocsin.simulator.session import Part, Session, pick
 from tocsin.simulator.words import INJECTION, JAILBREAKS
 
@@ -31,7 +31,7 @@ def probing_burst(stage: Stage) -> Planned:
             Sign("drift", {"application": "search", "model": fleet.SMALL.name}),
         ),
     )
-    return Planned(incident, [questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("pb"))])
+    return Planned(incident, questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("pb")))
 
 
 def slow_extraction(stage: Stage) -> Planned:
@@ -48,18 +48,18 @@ def slow_extraction(stage: Stage) -> Planned:
         signs=(Sign("probing_rate", {"application": "search", "user": person.user}),),
         note="steady from the start, so its own baseline is the attack; needs the content of the questions",
     )
-    return Planned(incident, [questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("se"))])
+    return Planned(incident, questions(fleet.SEARCH, fleet.SMALL, person, times, stage.chance("se")))
 
 
 def distributed_probing(stage: Stage) -> Planned:
     """Sixty fresh accounts, three questions each."""
     start, length, chance = stage.at(0.40), stage.last(900.0), stage.chance("distributed_probing")
-    plays = []
+    plays: list[Play] = []
     for number in range(60):
         person = stranger(f"guest-{number:03d}", "key-support-0", chance)
         first = start + chance.random() * length * 0.9
         times = [first, first + 0.04 * length, first + 0.08 * length]
-        plays.append(questions(fleet.SUPPORT, fleet.SMALL, person, times, random.Random(chance.random())))
+        plays += questions(fleet.SUPPORT, fleet.SMALL, person, times, random.Random(chance.random()))
     incident = Incident(
         id="distributed-probing",
         family="probing",
@@ -250,4 +250,4 @@ def stolen_key(stage: Stage) -> Planned:
         signs=(Sign("probing_rate", {"application": "billing", "api_key": person.api_key, "user": ""}),),
         note="modest pace; needs a detector for new addresses and clients of a key",
     )
-    return Planned(incident, [questions(fleet.BILLING, fleet.OPEN, person, times, stage.chance("sk"))])
+    return Planned(incident, questions(fleet.BILLING, fleet.OPEN, person, times, stage.chance("sk")))

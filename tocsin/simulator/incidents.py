@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -79,17 +80,17 @@ class Stage(msgspec.Struct, frozen=True):
 
 def questions(
     application: Application, model: Model, person: Person, times: Sequence[float], chance: random.Random
-) -> Play:
-    def play(conditions: Conditions) -> Iterator[Event]:
-        part = Part(application, application.agents[0], model, person)
-        for time in times:
-            session = Session(part, chance, time, conditions)
-            ask(session, pick(chance, PROBES))
-            yield from session.call(
-                Message("assistant", pick(chance, ("public", "internal", "unknown"))), "stop"
-            )
+) -> list[Play]:
+    """One templated question at each of these times, each in a session of its own."""
+    part = Part(application, application.agents[0], model, person)
+    return [partial(_question, part, time, chance.getrandbits(64)) for time in times]
 
-    return play
+
+def _question(part: Part, time: float, seed: int, conditions: Conditions) -> Iterator[Event]:
+    chance = random.Random(seed)
+    session = Session(part, chance, time, conditions)
+    ask(session, pick(chance, PROBES))
+    yield from session.call(Message("assistant", pick(chance, ("public", "internal", "unknown"))), "stop")
 
 
 def ask(session: Session, text: str) -> None:

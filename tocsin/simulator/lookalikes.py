@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
@@ -20,11 +22,14 @@ def batch_job(stage: Stage) -> Planned:
     person = msgspec.structs.replace(stage.people["digest"].number(0), api_key="key-digest-batch")
     part = Part(fleet.DIGEST, fleet.DIGEST_AGENT, fleet.OPEN, person)
 
-    def play(conditions: Conditions) -> Iterator[Event]:
-        for run in range(6):
-            start = stage.at((run + 0.2) / 6)
-            yield from digest(Session(part, chance, start, conditions), documents=240, pause_seconds=0.8)
+    documents = min(240, int(stage.duration / 6 / 3.0))
 
+    def play(start: float, seed: int, conditions: Conditions) -> Iterator[Event]:
+        session = Session(part, random.Random(seed), start, conditions)
+        return digest(session, documents=documents, pause_seconds=0.8)
+
+    starts = [stage.at((run + 0.2) / 6) for run in range(6)]
+    plays = [partial(play, start, chance.getrandbits(64)) for start in starts]
     incident = Incident(
         id="batch-job",
         family="look-alike",
@@ -36,7 +41,7 @@ def batch_job(stage: Stage) -> Planned:
         signs=(Sign("probing_rate", {"application": "digest", "api_key": person.api_key}),),
         note="much at once, but as always",
     )
-    return Planned(incident, [play])
+    return Planned(incident, plays)
 
 
 def release(stage: Stage) -> Planned:

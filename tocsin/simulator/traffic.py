@@ -69,10 +69,12 @@ class Simulator:
             )
             for each in FLEET
         }
-        stage = Stage(seed, start, duration_seconds, self._people)
-        self._planned: Sequence[Planned] = [plan(stage) for plan in FAMILIES] if incidents else []
-        self._conditions = Conditions([each for planned in self._planned for each in planned.conditions])
-        self.truth: Sequence[Incident] = [planned.incident for planned in self._planned]
+        self._stage = Stage(seed, start, duration_seconds, self._people)
+        self._families = FAMILIES if incidents else ()
+        planned = self._plan()
+        self.truth: Sequence[Incident] = [each.incident for each in planned]
+        self._conditions = Conditions([condition for each in planned for condition in each.conditions])
+        self._surges = [surge for each in planned for surge in each.surges]
 
     def events(self) -> Iterator[Event]:
         """Everything that happens, in order of time; the same each time it is asked for."""
@@ -86,7 +88,7 @@ class Simulator:
         queue: list[_Next] = []
         arrivals = heapq.merge(*(self._arrivals(each) for each in FLEET), key=lambda arrival: arrival[0])
         nobody: tuple[float, Iterator[Event]] = (self.end, iter(()))
-        played = [play(self._conditions) for planned in self._planned for play in planned.plays]
+        played = [play(self._conditions) for planned in self._plan() for play in planned.plays]
         number = 0
         for number, rest in enumerate(played):
             _push(queue, number, rest)
@@ -102,15 +104,14 @@ class Simulator:
             number += 1
             _push(queue, number, rest)
 
+    def _plan(self) -> Sequence[Planned]:
+        """The incidents afresh: what plays them is used up by playing."""
+        return [plan(self._stage) for plan in self._families]
+
     def _arrivals(self, application: Application) -> Iterator[tuple[float, Iterator[Event]]]:
         """Sessions begin as a Poisson process that follows the day; they go on beyond the end."""
         chance = random.Random(f"{self.seed}/{application.name}/arrivals")
-        surges = [
-            surge
-            for planned in self._planned
-            for surge in planned.surges
-            if surge.application == application.name
-        ]
+        surges = [surge for surge in self._surges if surge.application == application.name]
         rate = self._visits(application) / self._mean_activity(application)
         peak = rate * 4.0 * (1.0 + sum(surge.extra for surge in surges))
         time = self.start - LEAD_SECONDS
