@@ -139,108 +139,85 @@ class _Reader:
         for name in self._given:
             if name not in TABLES:
                 self.tables.mistake("", f"[{name}] unknown table; {registry.suggest(name, TABLES)}")
-        sections = {name: self.tables.record(name, self._table(name), cls) for name, cls in SECTIONS.items()}
-        source, options = self._source()
-        parts = sections | {
-            "source": source,
-            "format": options.format if options else "",
-            "exchange": self._exchange(),
-            "checkpoints": self._checkpoints(),
-            "sinks": self._sinks(),
-            "instances": tuple(self._instances()),
+        parts: dict[str, Any] = {
+            name: self.tables.record(name, self._given.get(name, {}), cls) for name, cls in SECTIONS.items()
         }
+        parts["source"], parts["format"] = self._source()
+        parts["exchange"] = self._exchange()
+        parts["checkpoints"] = self._checkpoints()
+        parts["sinks"] = {name: self._sink(name, table) for name, table in self._members("sinks").items()}
+        parts["instances"] = tuple(self._instances())
         if not self._embedded:
             self._together(parts)
         return parts | {"warnings": tuple(_warnings(parts))}
 
-    def _table(self, name: str) -> Any:
-        return self._given.get(name, {})
-
-    def _source(self) -> tuple[Source | None, SourceOptions | None]:
-        known = ", ".join(registry.entries(registry.SOURCES))
+    def _source(self) -> tuple[Source | None, str]:
         if "source" not in self._given:
+            known = ", ".join(registry.entries(registry.SOURCES))
             self.tables.mistake("source", f"missing: say where records come from; types: {known}")
-            return None, None
-        cls = self._class("source", registry.SOURCES, "")
-        if cls is None:
-            return None, None
-        options, source = self.tables.records("source", self._table("source"), SourceOptions, cls)
+            return None, ""
+        options, source = self._component("source", self._given["source"], registry.SOURCES, SourceOptions)
         if options and options.format != "auto":
             self._find("source", "format", registry.DECODERS, options.format)
-        return source, options
+        return source, options.format if options else ""
 
     def _exchange(self) -> Any | None:
         if "exchange" not in self._given:
             return None
-        return self.tables.record("exchange", self._table("exchange"), registry.resolve(EXCHANGE))
+        return self.tables.record("exchange", self._given["exchange"], registry.resolve(EXCHANGE))
 
     def _checkpoints(self) -> Any | None:
-        cls = self._class("checkpoints", registry.STORES, "sqlite")
-        if cls is None:
-            return None
-        return self.tables.records("checkpoints", self._table("checkpoints"), StoreOptions, cls)[1]
+        table = self._given.get("checkpoints", {})
+        return self._component("checkpoints", table, registry.STORES, StoreOptions, "sqlite")[1]
 
-    def _sinks(self) -> dict[str, Sink]:
-        made = {}
-        for name in self._names("sinks"):
-            cls = self._class(f"sinks.{name}", registry.SINKS, name)
-            if cls is not None:
-                made[name] = self.tables.records(
-                    f"sinks.{name}", self._table("sinks")[name], SinkOptions, cls
-                )[1]
+    def _sink(self, name: str, table: Any) -> Sink | None:
+        made: Sink | None = self._component(f"sinks.{name}", table, registry.SINKS, SinkOptions, name)[1]
         return made
 
     def _instances(self) -> list[Instance]:
-        given = self._names("detectors")
-        wanted = {name: self._table("detectors")[name] for name in given}
-        if self._defaults():
+        wanted = self._members("detectors")
+        if wanted.pop("defaults", True) is True:
             wanted = {name: {} for name in stable_detectors()} | wanted
         made = (self._instance(name, table) for name, table in sorted(wanted.items()))
         return [instance for instance in made if instance is not None and instance.options.enabled]
 
     def _instance(self, name: str, table: Any) -> Instance | None:
         place = f"detectors.{name}"
-        cls = self._class(place, registry.DETECTORS, name)
-        if cls is None:
-            return None
-        options, detector = self.tables.records(place, table, DetectorOptions, cls)
+        options, detector = self._component(place, table, registry.DETECTORS, DetectorOptions, name)
         if options is None or detector is None:
             return None
         return Instance(name=name, type=options.type or name, detector=detector, options=options)
 
-    def _defaults(self) -> bool:
-        table = self._table("detectors")
-        value = table.get("defaults", True) if isinstance(table, dict) else True
-        if not isinstance(value, bool):
-            self.tables.mistake("detectors", "defaults: must be true or false")
-        return value is True
-
-    def _names(self, section: str) -> list[str]:
-        """Names of the tables in [detectors] or [sinks]."""
-        table = self._table(section)
+    def _members(self, section: str) -> dict[str, Any]:
+        """The tables in [detectors] or [sinks], by their names."""
+        table = self._given.get(section, {})
         if not isinstance(table, dict):
             self.tables.mistake(section, f"must hold one table for each, like [{section}.name]")
-            return []
-        names = [name for name in table if (section, name) != ("detectors", "defaults")]
-        for name in names:
-            if not _NAME.fullmatch(name):
+            return {}
+        for name, inner in table.items():
+            if (section, name) == ("detectors", "defaults"):
+                if not isinstance(inner, bool):
+                    self.tables.mistake(section, "defaults: must be true or false")
+            elif not _NAME.fullmatch(name):
                 self.tables.mistake(f"{section}.{name}", "names are lower case: a-z, 0-9 and _")
-        return names
+        return dict(table)
 
-    def _class(self, place: str, kind: registry.Kind, default: str) -> type[Any] | None:
-        """The class that a table's `type` names."""
-        table: Any = self._given
-        for step in place.split("."):
-            table = table.get(step, {}) if isinstance(table, dict) else {}
+    def _component(
+        self, place: str, table: Any, kind: registry.Kind, options: type[msgspec.Struct], name: str = ""
+    ) -> tuple[Any, Any]:
+        """The options, and the record of the class that `type` (or else `name`) names."""
         if not isinstance(table, dict):
             self.tables.mistake(place, "must be a table")
-            return None
-        name = table.get("type", "") or default
-        if not isinstance(name, str) or not name:
-            known = ", ".join(registry.entries(kind))
-            self.tables.mistake(place, f"type: missing; one of {known}")
-            return None
-        return self._find(place, "type" if "type" in table else "", kind, name)
+            return None, None
+        chosen = table.get("type", "") or name
+        if not isinstance(chosen, str) or not chosen:
+            self.tables.mistake(place, f"type: missing; one of {', '.join(registry.entries(kind))}")
+            return None, None
+        cls = self._find(place, "type" if "type" in table else "", kind, chosen)
+        if cls is None:
+            return None, None
+        beside, made = self.tables.records(place, table, options, cls)
+        return beside, made
 
     def _find(self, place: str, field: str, kind: registry.Kind, name: str) -> type[Any] | None:
         try:
@@ -252,6 +229,24 @@ class _Reader:
 
     def _together(self, parts: Mapping[str, Any]) -> None:
         """Rules between tables."""
+        source, sinks = parts["source"], parts["sinks"].values()
+        if source is not None and "exchange" not in self._given and not direct(source):
+            self.tables.mistake(
+                "exchange",
+                "missing: events of a group must meet in one partition, so this source goes through an "
+                "exchange topic; add [exchange], or direct = true to [source] if its key is the group",
+            )
+        if source is not None and parts["exchange"] is not None and direct(source):
+            self.tables.mistake("exchange", "not used: [source] is read directly; remove one of the two")
+        if not self._given.get("sinks"):
+            self.tables.mistake("sinks", "missing: nothing would be kept; add [sinks.clickhouse]")
+        elif sinks and not any(sink is None or sink.durable for sink in sinks):
+            self.tables.mistake("sinks", "none of these keeps anything; add [sinks.clickhouse]")
+
+
+def direct(source: Source) -> bool:
+    """Whether the source's own log is processed, without an exchange in between."""
+    return bool(getattr(source, "direct", True))
 
 
 def stable_detectors() -> list[str]:
