@@ -1,0 +1,18 @@
+"""Sources, wire formats and stores: name to "module:Class", imported when named."""
+
+from __future__ import annotations
+
+SOURCES: dict[str, str] = {
+    "file": "ingest.file:FileSource",
+    "kafka": "ingest.kafka:KafkaSource",
+}
+
+DECODERS: dict[str, str] = {
+    "auto": "ingest.recognise:Recogniser",
+    "native": "ingest.native:NativeDecoder",
+    "otlp": "ingest.otlp:OtlpDecoder",
+}
+
+STORES: dict[str, str] = {
+    "kafka": "ingest.kafka_store:KafkaStore",
+}

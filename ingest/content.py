@@ -1,0 +1,209 @@
+"""What was said: messages, arguments, results and documents of one span, from wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ingest import aliases
+from ingest import messages as parse
+from tocsin.model import Document, Message, Role, ToolCall
+from tocsin.settings import LimitSettings
+
+if TYPE_CHECKING:
+    from ingest.genai import Draft, Span
+
+_NUMBERED = 512  # numbered messages of one span
+
+
+class Content:
+    """Fills the content fields of a draft, cut to the limits."""
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self._limits = limits
+
+    def fill(self, kind: str, span: Span, draft: Draft) -> None:
+        for prefix, flat in draft.indexed.items():
+            draft.raw.setdefault(aliases.INDEXED[prefix], unflatten(flat))
+        if kind == "tool":
+            self._tool(span, draft)
+        elif kind == "retrieval":
+            self._retrieval(draft)
+        else:
+            self._conversation(span, draft, generic=kind == "llm")
+        if "_tools" in draft.raw:
+            tools = parse.tool_definitions(draft.raw["_tools"])
+            if tools:
+                draft.fields["tool_definitions"] = tools
+
+    def conversation(self, draft: Draft, inputs: list[Message], outputs: list[Message]) -> None:
+        """Set input and output, the newest messages of each."""
+        for name, said in (("input", inputs), ("output", outputs)):
+            if said:
+                if len(said) > self._limits.messages:
+                    said = said[-self._limits.messages :]
+                    draft.fields["truncated"] = True
+                draft.fields[name] = self._cut(said, draft)
+                draft.fields["content_available"] = True
+
+    def _conversation(self, span: Span, draft: Draft, *, generic: bool) -> None:
+        raw = draft.raw
+        inputs = parse.messages(raw["_system"], "system") if "_system" in raw else []
+        outputs: list[Message] = []
+        if "_input" in raw:
+            inputs += parse.messages(raw["_input"], "user")
+        if "_output" in raw:
+            output = parse.structure(raw["_output"])
+            outputs = parse.messages(output, "assistant")
+            if "_finish" not in raw and isinstance(output, list):
+                raw["_finish"] = parse.stated_finish(output)
+        elif "_answer" in raw or "_calls" in raw:
+            outputs = _answer(raw)
+        if not inputs and not outputs and span.events:
+            inputs, outputs = from_events(span.events, raw)
+        if generic and not inputs and "_given" in raw:
+            inputs = parse.messages(raw["_given"], "user")
+        if generic and not outputs and "_taken" in raw:
+            outputs = parse.messages(raw["_taken"], "assistant")
+        self.conversation(draft, _once(inputs), outputs)
+
+    def _tool(self, span: Span, draft: Draft) -> None:
+        raw = draft.raw
+        given = raw.get("_arguments", raw.get("_given"))
+        taken = raw.get("_result", raw.get("_taken"))
+        if given is None and taken is None and span.events:
+            inputs, outputs = from_events(span.events, raw)
+            given = inputs[-1].text if inputs else None
+            taken = outputs[-1].text if outputs else None
+        if given is not None:
+            draft.fields["tool_arguments"] = self._text(parse.as_text(_unwrapped(given, "input_str", "inputs")), draft)
+        if taken is not None:
+            result = parse.result_text(_tool_output(taken))
+            draft.fields["tool_result"] = self._text(result, draft)
+        draft.fields["content_available"] = given is not None or taken is not None
+
+    def _retrieval(self, draft: Draft) -> None:
+        raw = draft.raw
+        query = raw.get("_query", raw.get("_given"))
+        if query is not None:
+            text = parse.as_text(_unwrapped(query, "query", "input"))
+            self.conversation(draft, [Message("user", text)], [])
+        found = parse.documents(raw.get("_documents", raw.get("_taken")))
+        if found:
+            texts = [Document(each.id, each.score, self._text(each.text, draft)) for each in found]
+            draft.fields["documents"] = tuple(texts)
+            draft.fields["content_available"] = True
+
+    def _cut(self, said: list[Message], draft: Draft) -> tuple[Message, ...]:
+        limit = self._limits.text_characters
+        if all(len(message.text) <= limit and not message.tool_calls for message in said):
+            return tuple(said)
+        return tuple([self._message(message, draft) for message in said])
+
+    def _message(self, message: Message, draft: Draft) -> Message:
+        calls = tuple([ToolCall(c.id, c.name, self._text(c.arguments, draft)) for c in message.tool_calls])
+        return Message(message.role, self._text(message.text, draft), calls, message.tool_call_id, message.name)
+
+    def _text(self, text: str, draft: Draft) -> str:
+        if len(text) <= self._limits.text_characters:
+            return text
+        draft.fields["truncated"] = True
+        return text[: self._limits.text_characters]
+
+
+def from_events(events: Sequence[tuple[str, Any]], raw: dict[str, Any]) -> tuple[list[Message], list[Message]]:
+    """Messages that were recorded one by one, as span events or as log records."""
+    inputs: list[Message] = []
+    outputs: list[Message] = []
+    for name, body in events:
+        role = aliases.MESSAGE_EVENTS.get(name)
+        if role is None:
+            if name in aliases.DETAIL_EVENTS and isinstance(body, dict):
+                inputs += parse.messages(body.get("gen_ai.input.messages"), "user")
+                outputs += parse.messages(body.get("gen_ai.output.messages"), "assistant")
+            continue
+        body = parse.structure(body)
+        if not role:
+            outputs += _choice(body, raw)
+        elif isinstance(body, dict):
+            inputs += parse.messages([{"role": role, **body}], as_role(role))
+        else:
+            inputs += parse.messages(body, as_role(role))
+    return inputs, outputs
+
+
+def _choice(body: Any, raw: dict[str, Any]) -> list[Message]:
+    if not isinstance(body, dict):
+        return parse.messages(body, "assistant")
+    if body.get("finish_reason"):
+        raw.setdefault("_finish", body["finish_reason"])
+    message = parse.structure(body.get("message", body))
+    if isinstance(message, dict):
+        calls = {key: body[key] for key in ("tool_calls",) if key in body and key not in message}
+        return parse.messages([{"role": "assistant", **message, **calls}], "assistant")
+    return parse.messages([{"role": "assistant", "content": message}], "assistant")
+
+
+def as_role(word: str) -> Role:
+    return aliases.ROLES.get(word, "user")
+
+
+def _answer(raw: dict[str, Any]) -> list[Message]:
+    body = {"role": "assistant", "content": raw.get("_answer"), "tool_calls": raw.get("_calls")}
+    return parse.messages([body], "assistant")
+
+
+def _once(inputs: list[Message]) -> list[Message]:
+    """Without the system instructions that an instrumentation gives a second time among the messages."""
+    if len(inputs) > 1 and inputs[0].role == inputs[1].role == "system" and inputs[0] == inputs[1]:
+        return inputs[1:]
+    return inputs
+
+
+def _unwrapped(value: Any, *keys: str) -> Any:
+    """What a framework wrapped together with its own settings."""
+    inner = parse.structure(value)
+    if isinstance(inner, dict):
+        for key in keys:
+            if key in inner and ("tags" in inner or "metadata" in inner or "kwargs" in inner or len(inner) == 1):
+                return inner[key]
+    return value
+
+
+def _tool_output(value: Any) -> Any:
+    """The content of a serialised framework message, or the value itself."""
+    inner = parse.structure(value)
+    if isinstance(inner, dict) and isinstance(inner.get("output"), dict):
+        inner = inner["output"]
+    if isinstance(inner, dict) and isinstance(inner.get("kwargs"), dict):
+        return inner["kwargs"].get("content", value)
+    return value
+
+
+def unflatten(flat: dict[str, Any]) -> list[Any]:
+    """`{"0.role": ..., "0.tool_calls.1.name": ...}` as the list of what was flattened."""
+    root: dict[str, Any] = {}
+    for key, value in flat.items():
+        path = key.split(".")
+        if len(path) > 12:
+            continue
+        place = root
+        for step in path[:-1]:
+            inner = place.setdefault(step, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        else:
+            place[path[-1]] = value
+    listed = _listed(root)
+    return listed if isinstance(listed, list) else [listed]
+
+
+def _listed(value: Any) -> Any:
+    """Dicts whose keys are numbers become lists, in order of the numbers."""
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _listed(item) for key, item in value.items()}
+    if inner and all(key.isdecimal() and len(key) < 7 for key in inner):
+        return [inner[key] for key in sorted(inner, key=int)[:_NUMBERED]]
+    return inner
