@@ -113,8 +113,15 @@ def _lag_and_pause(reader: Reader, records: Sequence[Record], patience: float) -
     reader.resume(starts)
     again = _read(reader, list(starts), starts, len(records), patience)
     _all([record.value for record in records], again, "resume undoes pause")
-    reader.commit({partition: offset + 1 for partition, offset in starts.items()})
-    reader.commit({Partition("nobody's", 7): 1})  # a hint never raises
+    _committed(reader, {partition: offset + 1 for partition, offset in starts.items()})
+    _committed(reader, {Partition("nobodys", 7): 1})
+
+
+def _committed(reader: Reader, positions: Mapping[Partition, int]) -> None:
+    try:
+        reader.commit(positions)
+    except Exception as error:
+        raise BrokenPromise("commit never raises", repr(error)) from error
 
 
 def _handed_over(
