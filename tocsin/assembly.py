@@ -33,8 +33,7 @@ class Held(msgspec.Struct, gc=False):
 
     event: Event
     signals: Signals
-    input_digests: bytes = b""
-    output_digests: bytes = b""
+    digests: bytes = b""  # of all its messages, input before output
 
 
 _CODEC: Codec[Held | None] = Codec(Held | None)
@@ -47,7 +46,7 @@ class Assembly:
 
     def __init__(self, settings: AssemblySettings) -> None:
         self.hold_seconds = settings.hold_seconds
-        self.held: Section[Held | None] = Section("held", lambda: None, _CODEC, limit=settings.held)
+        self.held: Section[Held | None] = Section(lambda: None, _CODEC, limit=settings.held)
         self._by_response: dict[str, dict[str, None]] = {}  # response id -> join keys; follows from `held`
 
     def restored(self) -> None:
@@ -55,9 +54,9 @@ class Assembly:
         for key, entry in self.held.items():
             self._index(key, entry.value)
 
-    def keys(self) -> list[str]:
-        """The oldest first."""
-        return self.held.keys()
+    def flush(self) -> list[Held]:
+        """All that wait, the oldest first; they are no longer held."""
+        return [half for key in list(self.held) if (half := self.take(key))]
 
     def partner(self, half: Held) -> Held | None:
         """The waiting other half, taken out: by join key, else by response id."""
@@ -138,10 +137,12 @@ def _merge_signals(lead: Held, other: Held) -> Signals:
     )
     fresh = _fresh(lead) | _fresh(other)
     speaker = lead if lead.event.input else other
-    signals.new_input = _indexes(speaker.input_digests, fresh)
+    inputs, _ = _digests(speaker)
+    signals.new_input = tuple([at for at, digest in enumerate(inputs) if digest in fresh])
     signals.input_length = speaker.signals.input_length
     speaker = lead if lead.event.output else other
-    signals.new_output = _indexes(speaker.output_digests, fresh)
+    _, outputs = _digests(speaker)
+    signals.new_output = tuple([at for at, digest in enumerate(outputs) if digest in fresh])
     signals.output_length = speaker.signals.output_length
     return signals
 
@@ -154,9 +155,10 @@ def _stronger(one: Any, other: Any) -> Any:
 
 def _fresh(half: Held) -> set[bytes]:
     """Digests of messages that were new when this half arrived."""
-    inputs, outputs = split(half.input_digests), split(half.output_digests)
+    inputs, outputs = _digests(half)
     return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
 
 
-def _indexes(digests: bytes, fresh: set[bytes]) -> tuple[int, ...]:
-    return tuple([at for at, digest in enumerate(split(digests)) if digest in fresh])
+def _digests(half: Held) -> tuple[list[bytes], list[bytes]]:
+    digests, border = split(half.digests), len(half.event.input)
+    return digests[:border], digests[border:]

@@ -45,7 +45,7 @@ class Book:
     def __init__(self, tenant: str, application: str) -> None:
         self._tenant = tenant
         self._application = application
-        self.open: Section[OpenAlert | None] = Section("book", lambda: None, _CODEC, limit=ALERTS)
+        self.open: Section[OpenAlert | None] = Section(lambda: None, _CODEC, limit=ALERTS)
 
     def report(self, instance: Instance, key: str, finding: Finding, cause: Cause) -> tuple[str, list[Alert]]:
         """The page in `open`, and the revisions that a finding leads to: none, when it only counts."""
@@ -66,7 +66,7 @@ class Book:
 
     def flush(self) -> list[Alert]:
         """The final counts of all that is open."""
-        return [alert for page in sorted(self.open.keys()) for alert in self.close(page)]
+        return [alert for page in sorted(self.open) for alert in self.close(page)]
 
     def _current(self, page: str) -> OpenAlert | None:
         entry = self.open.get(page)

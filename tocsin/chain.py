@@ -102,7 +102,7 @@ class Chain:
         room = self._quota
         while self._waiting:
             group, name, section = self._waiting[0]
-            self._keys = self._keys or section.keys()
+            self._keys = self._keys or list(section)
             turn[group.number, name] = self._keys[:room]
             if len(self._keys) > room:
                 self._keys = self._keys[room:]
@@ -119,13 +119,13 @@ class Chain:
                 yield Block(group.number, group.tenant, group.application, group.seen)
             for name, section in group.sections():
                 keys = turn.get((group.number, name), ())
-                if keys or section.order != section.mark:
+                if keys or section.dirty:
                     yield from self._section(group, name, section, keys)
 
     def _section(
         self, group: Group, name: str, section: Section[Any], keys: Sequence[str]
     ) -> Iterator[Block]:
-        rows = [*section.changed(), *section.unchanged(keys)]
+        rows = section.offer(keys)
         self._offers.append(Offer(section, section.order, [entry for _, entry, _ in rows]))
         start = (group.number, group.tenant, group.application, group.seen, name, section.head())
         removed, entries, size = list(section.removed), [], 0

@@ -64,23 +64,32 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     batch = Batch()
     release = _Release(state, None, batch)
     for group in sorted(state.groups, key=lambda group: (group.tenant, group.application)):
-        for key in group.assembly.keys():
-            release.held(group, group.assembly.take(key))
+        for half in group.assembly.flush():
+            release.held(group, half)
         release.alerts(group.book.flush())
     return batch
 
 
 def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Work:
     clock = state.clock = _advance(state.clock, record)
-    groups = state.groups
-    expired = groups.expired(clock)
+    admit, log_id, partition = state.groups.admit, state.log_id, state.number
+    prefix = f"{state.prefix}.{record.offset}."
+    expired = state.groups.expired(clock)
     items: list[tuple[Group, int] | Reject] = []
     for number, item in enumerate(record.items):
         if isinstance(item, Reject):
             items.append(item)
             continue
-        group = groups.admit(item.tenant, item.application, clock)
-        _stamp(state, record, number, item)
+        group = admit(item.tenant, item.application, clock)
+        force_setattr(item, "id", prefix + str(number))
+        force_setattr(item, "log_id", log_id)
+        force_setattr(item, "log_partition", partition)
+        if record.backfill:
+            force_setattr(item, "backfill", True)
+        if not (
+            EARLIEST < item.time < LATEST if record.arrival is None else -FUTURE <= clock - item.time <= PAST
+        ):
+            _clamp(item, record, clock)
         items.append((group, len(seen)))
         seen.append(_remember(group, item, clock))
     return Work(record, clock, expired, items)
@@ -95,21 +104,14 @@ def _advance(clock: float, record: Unpacked) -> float:
     return clock
 
 
-def _stamp(state: PartitionState, record: Unpacked, number: int, event: Event) -> None:
-    force_setattr(event, "id", f"{state.prefix}.{record.offset}.{number}")
-    force_setattr(event, "log_id", state.log_id)
-    force_setattr(event, "log_partition", state.number)
-    if record.backfill:
-        force_setattr(event, "backfill", True)
-    clock, time = state.clock, event.time
-    if record.arrival is None:
-        within = time if EARLIEST < time < LATEST else clock
-    else:
-        within = min(max(time, clock - PAST), clock + FUTURE) if time > 0 else clock
-    if within != time:
-        force_setattr(event, "time", within)
-        if time > 0:
-            force_setattr(event, "original_time", time)
+def _clamp(event: Event, record: Unpacked, clock: float) -> None:
+    """An impossible time is put right; one that is missing, or no number, is the arrival's."""
+    time, within = event.time, clock
+    if record.arrival is not None and time > 0:
+        within = min(max(time, clock - PAST), clock + FUTURE)
+    force_setattr(event, "time", within)
+    if time > 0:
+        force_setattr(event, "original_time", time)
 
 
 def _remember(group: Group, event: Event, clock: float) -> Seen:
@@ -117,7 +119,7 @@ def _remember(group: Group, event: Event, clock: float) -> Seen:
         force_setattr(event, "duplicate", True)
         return Seen(event)
     conversation = event.session or event.trace_id
-    return group.history.read(event, short(conversation), clock)
+    return group.history.read(event, conversation, clock)
 
 
 class _Release:
@@ -170,7 +172,7 @@ class _Release:
         if event.duplicate or not event.join:
             self._complete(group, event, signals)
             return
-        half = Held(event, signals, seen.input_digests, seen.output_digests)
+        half = Held(event, signals, seen.digests)
         partner = group.assembly.partner(half)
         if partner:
             self._complete(group, *merge(partner, half))
@@ -197,18 +199,24 @@ class _Release:
     def _detect(self, group: Group, event: Event, signals: Signals) -> None:
         clock = self._clock
         for watch in group.watches:
+            key = None
             try:
-                found = watch.observe(event, signals, clock)
-                if found is None:
+                key = watch.key(event)
+                if key is None:
                     continue
-                key, finding = found
+                finding = watch.observe(event, signals, watch.touch(key, clock).value)
                 if watch.timed:
-                    self._want_wake(group, watch, key)
+                    self._want_wake(group, watch, short(key))
+            except MemoryError:
+                raise
             except ObserveFailed as failure:
                 self._failed(failure, event)
                 continue
+            except Exception as error:  # a plugin may raise anything
+                self._failed(watch.failed(key, type(error).__name__), event)
+                continue
             if finding is not None:
-                self._found(group, watch, key, finding, Cause(event.id, event, clock, event.backfill))
+                self._found(group, watch, short(key), finding, Cause(event.id, event, clock, event.backfill))
 
     def _found(self, group: Group, watch: Watch, key: str, finding: Finding, cause: Cause) -> None:
         page, alerts = group.book.report(watch.instance, key, finding, cause)

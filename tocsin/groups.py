@@ -86,7 +86,7 @@ class Groups:
         self.overflow = 0  # events that went to `other`
         self.last_number = 0
         self._fixtures = Fixtures(plan)
-        self.history_fingerprint = self._fixtures.digester.digest(b"").hex()
+        self.history_fingerprint = self._fixtures.digester.fingerprint
         self._tenants: dict[str, dict[str, Group]] = {}
         self._recent: OrderedDict[int, Group] = OrderedDict()
         self._limit = plan.groups.max_groups

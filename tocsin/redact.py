@@ -25,14 +25,14 @@ class Redaction:
 
     def __init__(self, content: ContentSettings, cleaner: Cleaner | None = None) -> None:
         self._limit = {"excerpt": content.excerpt_characters, "full": -1}.get(content.mode, 0)
-        self._cleaner = cleaner or _load()
+        self._cleaner = cleaner
 
     def event(self, event: Event) -> None:
         """Only this step writes content fields of a frozen event."""
         if event.input:
-            force_setattr(event, "input", tuple([self._message(message) for message in event.input]))
+            force_setattr(event, "input", self._messages(event.input))
         if event.output:
-            force_setattr(event, "output", tuple([self._message(message) for message in event.output]))
+            force_setattr(event, "output", self._messages(event.output))
         if event.tool_arguments is not None:
             force_setattr(event, "tool_arguments", self._optional(event.tool_arguments))
         if event.tool_result is not None:
@@ -51,12 +51,21 @@ class Redaction:
 
     def reject(self, reject: Reject) -> Reject:
         """Its sample and detail come from input that nobody could read, so they are treated as text."""
-        redact = self._cleaner.redact
-        return replace(reject, sample=redact(reject.sample), detail=self._short(reject.detail))
+        return replace(reject, sample=self._clean(reject.sample), detail=self._short(reject.detail))
+
+    def _messages(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if self._limit:
+            return tuple([self._message(message) for message in messages])
+        return tuple(
+            [
+                self._message(message)
+                if message.tool_calls or message.tool_call_id or message.name
+                else _BARE[message.role]
+                for message in messages
+            ]
+        )
 
     def _message(self, message: Message) -> Message:
-        if not self._limit and not message.tool_calls and not message.tool_call_id and not message.name:
-            return _BARE[message.role]
         calls = tuple([self._call(call) for call in message.tool_calls])
         return Message(message.role, self._text(message.text), calls, message.tool_call_id, message.name)
 
@@ -75,14 +84,17 @@ class Redaction:
     def _text(self, text: str) -> str:
         if not self._limit or not text:
             return ""
-        clean = self._cleaner.redact(text)  # before cutting: half a secret is not recognised
+        clean = self._clean(text)  # before cutting: half a secret is not recognised
         return clean if self._limit < 0 else clean[: self._limit]
 
     def _short(self, text: str) -> str:
-        return self._cleaner.redact(text)[:MESSAGE_CHARACTERS]
+        return self._clean(text)[:MESSAGE_CHARACTERS]
 
+    def _clean(self, text: str) -> str:
+        if not text:
+            return ""
+        if self._cleaner is None:
+            from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
 
-def _load() -> Cleaner:
-    from tocsin.reading.redaction import Redactor
-
-    return Redactor()
+            self._cleaner = Redactor()
+        return self._cleaner.redact(text)

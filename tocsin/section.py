@@ -4,9 +4,9 @@ A section is a segmented LRU. A new key is on probation; it is protected once it
 arrival time, and protected keys take at most four fifths of the room. So a flood of invented keys
 pushes out other keys on probation and nothing else.
 
-Every change gives its entry the next number in the section's count and moves it to the end of its
-list. The numbers are therefore the order of forgetting and the marks of change at once: what changed
-since a save is the tail of each list, and what was forgotten lies before a list's front.
+An entry that is touched moves to the end of its list and takes the next number of the section's count,
+at most once in a grain of arrival time. So the numbers are the order of forgetting, and a checkpoint
+need not list what was forgotten: it lies before the front of its list.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 
 V = TypeVar("V")
 KEY_CHARACTERS = 128
+GRAIN = 10.0  # seconds of arrival time; a key that is touched all the time need not move every time
 _FOREVER = float("inf")
 
 
@@ -38,9 +39,10 @@ class Entry(msgspec.Struct, Generic[V], gc=False):
     """The state of one key. `gc=False`: a hundred thousand of these would slow every collection."""
 
     value: V
-    order: int  # of its last change in the section
-    seen: float  # arrival time of its last touch
-    written: bool = False  # some checkpoint that is still needed holds this key
+    order: int  # its place in its list: the number of its last move
+    seen: float  # arrival time of its last touch, at most a grain too old
+    changed: bool = False  # since the last checkpoint that was offered
+    written: bool = False  # a confirmed checkpoint holds this key
     queued: float | None = None  # earliest timer in the heap
 
 
@@ -74,32 +76,36 @@ class Section(Generic[V]):
     """The states of up to `limit` keys; a key silent for more than `idle` seconds is forgotten."""
 
     __slots__ = (
+        "_changed",
         "_coder",
+        "_grain",
         "_idle",
         "_limit",
+        "_offered",
         "_probation",
         "_protected",
         "_protected_limit",
         "_start",
         "evicted",
         "mark",
-        "name",
         "order",
         "removed",
     )
 
     def __init__(
-        self, name: str, start: Callable[[], V], coder: Coder[V], *, limit: int, idle: float = _FOREVER
+        self, start: Callable[[], V], coder: Coder[V], *, limit: int, idle: float = _FOREVER
     ) -> None:
-        self.name = name
         self.order = 0
         self.mark = 0  # everything up to this order is saved
         self.evicted = 0
         self.removed: dict[str, int] = {}  # key -> order of the removal, for the next checkpoint
+        self._changed: list[str] = []
+        self._offered: list[str] = []
         self._start = start
         self._coder = coder
         self._limit = limit
-        self._idle = idle
+        self._grain = min(GRAIN, idle / 10)
+        self._idle = idle + self._grain
         self._protected_limit = limit * 4 // 5
         self._probation: OrderedDict[str, Entry[V]] = OrderedDict()
         self._protected: OrderedDict[str, Entry[V]] = OrderedDict()
@@ -115,8 +121,8 @@ class Section(Generic[V]):
     def full(self) -> bool:
         return len(self) >= self._limit
 
-    def keys(self) -> list[str]:
-        return [*self._probation, *self._protected]
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._probation, self._protected)
 
     def items(self) -> Iterator[tuple[str, Entry[V]]]:
         return chain(self._probation.items(), self._protected.items())
@@ -128,28 +134,42 @@ class Section(Generic[V]):
     def touch(self, key: str, clock: float) -> Entry[V]:
         """The entry of a key that was just heard of; a new one where it is unknown or was idle."""
         entry = self._protected.get(key)
-        if entry is not None:
-            if clock - entry.seen > self._idle:
-                return self._renew(key, entry, clock)
-            self._protected.move_to_end(key)
-        else:
-            entry = self._probation.get(key)
-            if entry is None:
-                return self._admit(key, clock)
-            if clock - entry.seen > self._idle:
-                return self._renew(key, entry, clock)
-            if entry.seen < clock and self._protected_limit:
-                self._protect(key, entry)
-            else:
-                self._probation.move_to_end(key)
-        self.order = entry.order = self.order + 1
-        entry.seen = clock
+        if entry is None or clock - entry.seen >= self._grain:
+            return self._move(key, entry, clock)
+        if not entry.changed:
+            self.change(key, entry)
         return entry
 
     def change(self, key: str, entry: Entry[V]) -> None:
-        """Note that a value changed without its key being heard of."""
-        (self._protected if key in self._protected else self._probation).move_to_end(key)
+        """Note that a value changes without its key being heard of."""
+        if not entry.changed:
+            entry.changed = True
+            self._changed.append(key)
+            if len(self._changed) > 1024 + 2 * len(self):  # most were forgotten since
+                self._changed = [key for key, entry, _ in self._present(self._changed) if entry.changed]
+
+    def _move(self, key: str, entry: Entry[V] | None, clock: float) -> Entry[V]:
+        protected = entry is not None
+        entry = entry or self._probation.get(key)
+        if entry is None:
+            bounded = short(key)
+            return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
+        if clock - entry.seen > self._idle:
+            self.remove(key)
+            return self._admit(key, clock)
+        if protected:
+            self._protected.move_to_end(key)
+        elif entry.seen < clock and self._protected_limit:
+            self._protect(key, entry)
+        elif clock - entry.seen >= self._grain:
+            self._probation.move_to_end(key)
+        else:
+            self.change(key, entry)
+            return entry
         self.order = entry.order = self.order + 1
+        entry.seen = clock
+        self.change(key, entry)
+        return entry
 
     def remove(self, key: str) -> None:
         """Forget a key, wherever it stands."""
@@ -179,11 +199,8 @@ class Section(Generic[V]):
         self.order += 1
         entry = Entry(self._start(), self.order, clock)
         self._probation[key] = entry
+        self.change(key, entry)
         return entry
-
-    def _renew(self, key: str, entry: Entry[V], clock: float) -> Entry[V]:
-        self.remove(key)
-        return self._admit(key, clock)
 
     def _protect(self, key: str, entry: Entry[V]) -> None:
         del self._probation[key]
@@ -191,6 +208,7 @@ class Section(Generic[V]):
             demoted, other = self._protected.popitem(last=False)
             self.order = other.order = self.order + 1
             self._probation[demoted] = other
+            self.change(demoted, other)
         self._protected[key] = entry
 
     def _sweep(self, clock: float) -> None:
@@ -203,48 +221,49 @@ class Section(Generic[V]):
 
     # What a checkpoint holds.
 
+    @property
+    def dirty(self) -> bool:
+        """Whether the last confirmed checkpoint lacks anything."""
+        return self.order != self.mark or bool(self._changed or self._offered)
+
     def head(self) -> Head:
         return Head(self.order, self._front(self._probation), self._front(self._protected), self.evicted)
 
     def _front(self, entries: OrderedDict[str, Entry[V]]) -> int:
         return entries[next(iter(entries))].order if entries else self.order + 1
 
-    def changed(self) -> list[tuple[str, Entry[V], bool]]:
-        """Entries that no confirmed checkpoint holds as they are now."""
-        return [*self._tail(self._probation, False), *self._tail(self._protected, True)]
-
-    def _tail(
-        self, entries: OrderedDict[str, Entry[V]], protected: bool
-    ) -> Iterator[tuple[str, Entry[V], bool]]:
-        for key in reversed(entries):
-            entry = entries[key]
-            if entry.order <= self.mark:
-                return
-            yield key, entry, protected
-
-    def unchanged(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry[V], bool]]:
-        """Those of `keys` that are still here and are saved as they are."""
-        for key in keys:
-            protected = key in self._protected
-            entry = self.get(key)
-            if entry is not None and entry.order <= self.mark:
-                yield key, entry, protected
+    def offer(self, unchanged: Iterable[str]) -> list[tuple[str, Entry[V], bool]]:
+        """Entries that no confirmed checkpoint holds as they are now, and those of `unchanged`."""
+        self._offered = [key for key, _, _ in self._present(self._offered + self._changed)]
+        self._changed = []
+        rows = list(self._present([*self._offered, *unchanged]))
+        for _, entry, _ in rows:
+            entry.changed = False
+        return rows
 
     def keep(self, key: str, entry: Entry[V], protected: bool) -> Kept:
         return Kept(key, entry.order, entry.seen, protected, self._coder.encode(entry.value))
 
     def saved(self, order: int, entries: Iterable[Entry[V]]) -> None:
-        """A checkpoint made at `order` with these entries is durable."""
+        """The offer made at `order` with these entries is durable."""
         self.mark = order
+        self._offered = []
         for entry in entries:
             entry.written = True
         self.removed = {key: at for key, at in self.removed.items() if at > order}
+
+    def _present(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry[V], bool]]:
+        for key in dict.fromkeys(keys):
+            if entry := self._protected.get(key):
+                yield key, entry, True
+            elif entry := self._probation.get(key):
+                yield key, entry, False
 
     def restore(self, head: Head, kept: Sequence[Kept]) -> None:
         """Become what was saved: the newest head, and the newest form of every entry not removed."""
         fronts = {True: head.protected_front, False: head.probation_front}
         entries = [
-            (key, protected, Entry(self._coder.decode(value), order, seen, True))
+            (key, protected, Entry(self._coder.decode(value), order, seen, written=True))
             for key, order, seen, protected, value in sorted(kept, key=lambda each: each.order)
             if order >= fronts[protected]
         ]

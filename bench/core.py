@@ -1,0 +1,197 @@
+"""What each step of the core costs, in microseconds of CPU an event, on synthetic events of 1.3 KB.
+
+python bench/core.py [events] [plain|real]
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Sequence
+from time import process_time
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from tocsin import core
+from tocsin.contracts import About, Detector
+from tocsin.core import Instance, PartitionState, Plan, Unpacked
+from tocsin.history import Seen
+from tocsin.model import Batch, Event, Finding, Message, Signals
+from tocsin.redact import Redaction
+from tocsin.signals import read
+
+FRAME = 64  # events a record, as in the exchange
+BATCH = 2048  # events a step
+
+
+class Tally(msgspec.Struct, gc=False):
+    events: int = 0
+    mean: float = 0.0
+
+
+class Trivial(Detector[Tally], frozen=True, kw_only=True):
+    """Counts the events of a user."""
+
+    about: ClassVar[About] = About("trivial", "nothing", "everything", ("user",))
+    state_type: ClassVar[type[Any]] = Tally
+    field: str = "user"
+
+    def key(self, event: Event) -> str | None:
+        return getattr(event, self.field) or None
+
+    def start(self) -> Tally:
+        return Tally()
+
+    def observe(self, event: Event, signals: Signals, state: Tally) -> Finding | None:
+        state.events += 1
+        state.mean += 0.1 * (signals.input_length - state.mean)
+        return None
+
+
+def wire_events(count: int, seed: int = 7) -> list[bytes]:
+    """Conversations of six calls by twenty thousand users; an event repeats up to two messages and adds
+    a question and an answer: two to four messages, some 1.3 KB of JSON."""
+    chance = random.Random(seed)
+    words = [f"w{number:x}" for number in range(4096)]
+    encode = msgspec.json.Encoder().encode
+    calls: dict[str, int] = {}
+    spoken: dict[str, tuple[Message, ...]] = {}
+
+    def say(role: Literal["user", "assistant"]) -> Message:
+        return Message(role, " ".join(chance.choices(words, k=40)))
+
+    made = []
+    for number in range(count):
+        person = int(20_000 * chance.random() ** 2.5)
+        user = f"user-{person}"
+        turn = calls[user] = calls.get(user, -1) + 1
+        before = spoken.get(user, ()) if turn % 6 else ()
+        question, answer = say("user"), say("assistant")
+        spoken[user] = (question, answer)
+        event = Event(
+            time=1.8e9 + number / 2000,
+            application=f"app-{person % 4}",
+            service="assistant",
+            environment="production",
+            agent=f"agent-{person % 8}",
+            session=f"session-{user}-{turn // 6}",
+            user=user,
+            trace_id=f"{chance.getrandbits(128):032x}",
+            span_id=f"{chance.getrandbits(64):016x}",
+            parent_span_id=f"{chance.getrandbits(64):016x}",
+            operation="chat",
+            provider="openai",
+            model="gpt-5-mini",
+            response_model="gpt-5-mini-2026-08-07",
+            response_id=f"chatcmpl-{chance.getrandbits(96):024x}",
+            duration_ms=chance.lognormvariate(6, 1),
+            input_tokens=chance.randrange(2000),
+            output_tokens=chance.randrange(600),
+            finish_reason="stop",
+            input=(*before, question),
+            output=(answer,),
+            content_available=True,
+        )
+        made.append(encode(event))
+    return made
+
+
+def frames(events: Sequence[Event]) -> list[Unpacked]:
+    return [
+        Unpacked(at, at + 1, 1.8e9 + at / 2000, events[at : at + FRAME], 1300 * FRAME)
+        for at in range(0, len(events), FRAME)
+    ]
+
+
+def timed(work: Callable[[], Any], events: int) -> float:
+    """Microseconds of CPU an event."""
+    start = process_time()
+    work()
+    return (process_time() - start) / events * 1e6
+
+
+def whole(plan: Plan, wire: list[bytes]) -> dict[str, float]:
+    """Decode and core over everything, in steps of BATCH, with a checkpoint every 20 steps."""
+    state = PartitionState.fresh(plan, "bench", 0)
+    decode = msgspec.json.Decoder(Event).decode
+    cost = dict.fromkeys(("decode", "core", "checkpoint"), 0.0)
+    for turn, at in enumerate(range(0, len(wire), BATCH)):
+        start = process_time()
+        events = [decode(value) for value in wire[at : at + BATCH]]
+        decoded = process_time()
+        core.step(
+            plan, state, [unpacked._replace(offset=at + unpacked.offset) for unpacked in frames(events)]
+        )
+        stepped = process_time()
+        if turn % 20 == 19:
+            checkpoint, _ = state.checkpoint(1)
+            state.saved(checkpoint.sequence)
+        cost["decode"] += decoded - start
+        cost["core"] += stepped - decoded
+        cost["checkpoint"] += process_time() - stepped
+    return {name: seconds / len(wire) * 1e6 for name, seconds in cost.items()}
+
+
+def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
+    """The passes of one big batch, each on its own."""
+    state = PartitionState.fresh(plan, "bench", 0)
+    decode = msgspec.json.Decoder(Event).decode
+    events = [decode(value) for value in wire]
+    records = frames(events)
+    seen: list[Seen] = []
+    works: list[Any] = []
+    signals: list[Signals] = []
+    cost = {
+        "admit, stamp, history": timed(
+            lambda: works.extend(core._first_pass(state, record, seen) for record in records), len(wire)
+        ),
+        "read": timed(lambda: signals.extend(read(seen, plan.content)), len(wire)),
+    }
+    redaction = Redaction(plan.content)
+
+    def redact() -> None:
+        for event in events:
+            redaction.event(event)
+
+    cost["redact"] = timed(redact, len(wire))
+    batch = Batch()
+
+    def release() -> None:
+        for work in works:
+            core._Release(state, work.record, batch).run(work, seen, signals)
+
+    cost["assemble, detect, book, rows"] = timed(release, len(wire))
+    return cost
+
+
+def plain_plan(detectors: int) -> Plan:
+    fields = ("user", "model", "agent", "session")
+    return Plan(
+        instances=tuple(
+            Instance(f"trivial{n}", "trivial", Trivial(field=fields[n % 4])) for n in range(detectors)
+        )
+    )
+
+
+def real_plan() -> Plan:
+    from tocsin.registry import detectors  # type: ignore[attr-defined,unused-ignore]
+
+    return Plan(instances=tuple(Instance(name, name, kind()) for name, kind in detectors().items()))
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    plan = real_plan() if sys.argv[2:] == ["real"] else plain_plan(4)
+    wire = wire_events(count)
+    print(f"{count:,} events of {sum(map(len, wire)) / count:,.0f} bytes, {len(plan.instances)} detectors")
+    for name, figure in steps(plan, wire).items():
+        print(f"  {name:32s} {figure:6.2f} us")
+    best = min((whole(plan, wire) for _ in range(3)), key=lambda cost: sum(cost.values()))
+    for name, figure in best.items():
+        print(f"  {name:32s} {figure:6.2f} us")
+    print(f"  together {sum(best.values()):.2f} us: {1e6 / sum(best.values()):,.0f} events/s per core")
+
+
+if __name__ == "__main__":
+    main()
