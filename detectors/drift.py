@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log1p
+from math import exp, log, log1p, sqrt
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec import Meta
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
-SETTLE = 64  # values after a change until the new mean is believed
+SETTLE, ENOUGH = 64, 2048  # values after a change from which on, and up to which, its size may be in doubt
 
 
 class Feature(msgspec.Struct, gc=False):
@@ -100,14 +100,18 @@ class Drift(Detector[Features], frozen=True, kw_only=True):
         return feature.changed and window.width >= SETTLE
 
     def _tell(self, name: str, feature: Feature, least: float, event: Event) -> Finding | None:
-        """Compare the levels; only what is told moves the reference."""
-        feature.changed = False
-        before, after = feature.reference or 0.0, feature.window.estimation
-        ratio = exp(abs(after - before))
-        if ratio < least:
+        """Compare the levels once the floor is outside the doubt; only what is told moves the reference."""
+        window, before = feature.window, feature.reference or 0.0
+        after = window.estimation
+        change, floor = abs(after - before), log(least)
+        # What river calls variance is the sum of squared deviations: these are three standard errors.
+        doubt = 3.0 * sqrt(window.variance) / window.width if window.width < ENOUGH else 0.0
+        if change - doubt < floor:
+            feature.changed = change + doubt >= floor and doubt > 0.0
             return None
+        feature.changed = False
         feature.reference = after
-        old, new = exp(before) - 1.0, exp(after) - 1.0
+        old, new, ratio = exp(before) - 1.0, exp(after) - 1.0, exp(change)
         return Finding(
             severity=Severity.medium if ratio >= 2 * least else Severity.low,
             summary=f"{name} of this model went from {old:.0f} to {new:.0f} (geometric means), "
