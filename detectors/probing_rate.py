@@ -61,7 +61,7 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         int, Meta(ge=2, description="calls in sixty minutes that are told however usual they became")
     ] = 100_000
     warmup_minutes: Annotated[
-        int, Meta(ge=3, le=255, description="minutes with calls until there is one")
+        int, Meta(ge=3, le=255, description="minutes with calls before there is one")
     ] = 20
 
     def key(self, event: Event) -> str | None:
