@@ -15,7 +15,7 @@ from tocsin.model import Event, Finding, Severity, Signals
 SETTLE, ENOUGH = 64, 2048  # values after a change from which on, and up to which, its size may be in doubt
 
 
-class Feature(msgspec.Struct, gc=False):
+class Feature(msgspec.Struct, array_like=True, gc=False):
     """One feature's adaptive window of logarithms, and the mean that was last told or learnt first."""
 
     window: Any  # river.drift.ADWIN, which loads with river (170 MB): imported where it is made
@@ -24,7 +24,7 @@ class Feature(msgspec.Struct, gc=False):
     since: float = 0.0
 
 
-class Features(msgspec.Struct, gc=False):
+class Features(msgspec.Struct, array_like=True, gc=False):
     """The three that are watched."""
 
     output_tokens: Feature

@@ -18,7 +18,7 @@ PRIOR_CALLS, PRIOR_FAILURES = 20.0, 1.0  # what is believed of a conversation wi
 STEADY = 20  # failures in one window that are told however usual they became
 
 
-class Outcomes(msgspec.Struct, gc=False):
+class Outcomes(msgspec.Struct, array_like=True, gc=False):
     """Two windows of outcomes, from which the sliding one is estimated, and the history before them."""
 
     window: int = -1

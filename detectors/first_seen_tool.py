@@ -16,7 +16,7 @@ from tocsin.model import Event, Finding, Severity, Signals
 POWERFUL = ("exec", "shell", "bash", "delete", "drop", "transfer", "payment", "send", "secret", "credential")
 
 
-class Tools(msgspec.Struct, gc=False):
+class Tools(msgspec.Struct, array_like=True, gc=False):
     """What an agent is known to call: digests, least recently called first."""
 
     calls: int = 0

@@ -15,13 +15,12 @@ from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
 ORDINARY, SLOW = 1 / 60, 1 / 240  # share of a minute in the baseline; of one that stands out
-FALL, RISE = 0.01, 0.001  # share by which an hour moves what an hour may hold
+FALL = 0.01  # share of what was told about an hour that an hour forgets
 
 
-class Calls(msgspec.Struct, gc=False):
+class Calls(msgspec.Struct, array_like=True, gc=False):
     """A principal's running minute and hour, and what is usual for both."""
 
-    allowed: float  # calls in sixty minutes
     minute: int = -1
     calls: int = 0  # in the running minute
     limit: int = 0  # of the running minute
@@ -32,7 +31,8 @@ class Calls(msgspec.Struct, gc=False):
     since: int = 0  # minute in which the excess left zero
     hour_calls: int = 0  # in the running clock hour
     hour_before: int = 0
-    hour_limit: int = 0  # of `hour_calls`, so that the last sixty minutes hold more than is allowed
+    carried: int = 0  # of the hour before, what the sixty minutes up to now still hold
+    told: float = 0.0  # calls in sixty minutes that were told, fading
 
 
 class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
@@ -64,19 +64,23 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         int, Meta(ge=3, le=255, description="minutes with calls before there is one")
     ] = 20
 
+    def __post_init__(self) -> None:
+        if self.never_above < self.hour_ceiling:
+            raise ValueError("never_above is less than hour_ceiling")
+
     def key(self, event: Event) -> str | None:
         return principal(event) if event.kind == "llm" else None
 
     def start(self) -> Calls:
-        return Calls(float(self.hour_ceiling))
+        return Calls()
 
     def observe(self, event: Event, signals: Signals, state: Calls) -> Finding | None:
         minute = int(event.arrival // 60)
         finding = self._turn(minute, state) if minute > state.minute else None
         state.calls += 1
         state.hour_calls += 1
-        if state.hour_calls == state.hour_limit:
-            finding = self._hour(state)
+        if state.hour_calls + state.carried >= self.hour_ceiling:
+            finding = self._hour(state) or finding
         if state.calls == state.limit:
             finding = self._burst(state)
         return finding
@@ -86,13 +90,12 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         finding = self._learn(minute - state.minute - 1, state) if state.minute >= 0 else None
         hours = minute // 60 - state.minute // 60
         if hours > 0:
-            allowed = creep(state.allowed, state.hour_calls * self.rise, FALL, RISE)
-            state.allowed = max(allowed, float(self.hour_ceiling))
+            state.told = creep(state.told, state.hour_calls, FALL, 0.0)
             state.hour_before, state.hour_calls = state.hour_calls if hours == 1 else 0, 0
         state.minute = minute
         state.calls = 0
         state.limit = self._limit(state)
-        state.hour_limit = max(1, int(min(state.allowed, self.never_above)) - _carried(state))
+        state.carried = state.hour_before * (60 - minute % 60) // 60
         return finding
 
     def _learn(self, silent: int, state: Calls) -> Finding | None:
@@ -136,22 +139,19 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         usual = state.mean**2 if state.seen >= self.warmup_minutes else None
         return _finding(state, state.calls, usual, 1, "LLM calls within a minute")
 
-    def _hour(self, state: Calls) -> Finding:
-        """What was told is allowed twice over from then on, below the ceiling that never adapts."""
-        count = state.hour_calls + _carried(state)
-        state.allowed = max(state.allowed, 2.0 * count)
-        state.hour_limit += count
+    def _hour(self, state: Calls) -> Finding | None:
+        """Told when it has doubled since it was told last, and whatever was told above the last ceiling."""
+        count = state.hour_calls + state.carried
+        above = count == self.never_above or (count > self.never_above and state.hour_calls == 1)
+        if count < 2 * state.told and not above:
+            return None
+        state.told = max(state.told, float(count))
         return _finding(state, count, None, 60, "LLM calls within sixty minutes")
 
     @classmethod
     def examples(cls) -> Sequence[ProbingRate]:
         sharp = cls(rise=2.0, minute_floor=5, minute_ceiling=20, hour_ceiling=60, warmup_minutes=3)
-        return (cls(), sharp, cls(never_above=50))
-
-
-def _carried(state: Calls) -> int:
-    """What the last sixty minutes still hold of the clock hour before."""
-    return state.hour_before * (60 - state.minute % 60) // 60
+        return (cls(), sharp, cls(never_above=50, hour_ceiling=40))
 
 
 def _finding(state: Calls, value: int, usual: float | None, minutes: int, what: str) -> Finding:

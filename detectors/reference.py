@@ -32,7 +32,7 @@ def facts(detector: type[Detector[Any]]) -> str:
             "",
             f"| risk | name |\n|---|---|\n{risks(detector)}",
             "",
-            f"ATLAS content {ATLAS_VERSION}. Maturity: {about.maturity}. State version: {about.state_version}.",
+            f"ATLAS {ATLAS_VERSION}. Maturity: {about.maturity}. State version: {about.state_version}.",
             "",
         ]
     )
