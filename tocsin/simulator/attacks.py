@@ -67,7 +67,10 @@ def distributed_probing(stage: Stage) -> Planned:
         start=start,
         end=start + length,
         must_find=False,
-        signs=(Sign("probing_rate", {"application": "support", "user": "guest-*"}),),
+        signs=(
+            Sign("probing_rate", {"application": "support", "user": "guest-*"}),
+            Sign("drift", {"application": "support", "model": fleet.SMALL.name}),
+        ),
         note="no account does anything unusual; needs questions compared across accounts",
     )
     return Planned(incident, plays)
