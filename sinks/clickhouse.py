@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Meta
 
-from tocsin.contracts import ConfigError, Sink, Writer
+from tocsin.contracts import Sink, Writer
 
 Days = Annotated[int, Meta(ge=0, le=36_500, description="days that rows are kept; 0: for ever")]
 
@@ -63,16 +64,19 @@ class ClickHouse(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quarantine_days: Days = 30
     minutes_days: Days = 400
 
+    def __post_init__(self) -> None:
+        """A URL that leads nowhere is a mistake of the configuration."""
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.place().database):
+            raise ValueError("database: want a plain name: letters, digits and _")
+
     def place(self) -> Place:
-        """Where the URL leads. Raises ConfigError."""
+        """Where the URL leads. Raises ValueError."""
         parts = urlsplit(self.url)
         if parts.scheme == "chdb":
             return self._embedded(parts)
         if parts.scheme in ("http", "https") and parts.hostname:
             return self._server(parts)
-        raise ConfigError(
-            ["url: want http://host:8123, https://host:8443, chdb:///directory or chdb://memory"]
-        )
+        raise ValueError("url: want http://host:8123, https://host:8443, chdb:///directory or chdb://memory")
 
     def open(self) -> Writer:
         """Connect and check schema and versions. Raises SinkUnavailable or SinkRefused."""
@@ -86,10 +90,10 @@ class ClickHouse(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def _embedded(self, parts: SplitResult) -> Place:
         if parts.netloc not in ("", "memory"):
-            raise ConfigError([f"url: chdb://{parts.netloc}: want chdb:///directory or chdb://memory"])
+            raise ValueError(f"url: chdb://{parts.netloc}: want chdb:///directory or chdb://memory")
         path = "" if parts.netloc == "memory" else unquote(parts.path)
         if parts.netloc == "" and not path.strip("/"):
-            raise ConfigError(["url: chdb:// names no directory: chdb:///var/lib/tocsin or chdb://memory"])
+            raise ValueError("url: chdb:// names no directory: chdb:///var/lib/tocsin or chdb://memory")
         return Place(True, path, False, "", 0, self.database or "tocsin", "", "")
 
     def _server(self, parts: SplitResult) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import math
 import os
 import shutil
@@ -20,6 +21,9 @@ from clickhouse_connect.driver.httpclient import HttpClient
 
 from sinks.clickhouse import ClickHouse, Place
 from tocsin.contracts import SinkRefused, SinkUnavailable, TocsinError
+
+# The client logs what it raises, with stack and, at times, with a value: once is enough.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 REFUSED = {
     **{16: "NO_SUCH_COLUMN_IN_TABLE", 20: "NUMBER_OF_COLUMNS_DOESNT_MATCH", 46: "UNKNOWN_FUNCTION"},
@@ -68,6 +72,7 @@ class Connection:
     """A client together with what has to be let go of with it."""
 
     def __init__(self, settings: ClickHouse) -> None:
+        self._closed = False
         self.settings = settings
         self.place = settings.place()
         self.database = self.place.database
@@ -99,8 +104,10 @@ class Connection:
 
     def close(self) -> None:
         """Close the client, and the embedded engine with the last of its connections."""
-        self.client.close()
-        self._leave()
+        if not self._closed:
+            self._closed = True
+            self.client.close()
+            self._leave()
 
     def _leave(self) -> None:
         if self._engine is not None:

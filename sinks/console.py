@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, ClassVar, Literal, TextIO
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +26,8 @@ class Console(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     What is older than the first start is shown to no one: text leaves it out, JSON marks it `backfill`.
     """
+
+    durable: ClassVar[bool] = False
 
     format: Annotated[
         Literal["text", "json"], Meta(description="lines for people, or one JSON object per line")
