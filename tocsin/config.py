@@ -100,7 +100,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(path: str | Path, environment: Mapping[str, str] = os.environ) -> Config:
     """The configuration in a file. Raises ConfigError."""
-    return read(parse(path), environment)
+    try:
+        return read(parse(path), environment)
+    except ConfigError as error:
+        raise ConfigError([f"{path}: {mistake}" for mistake in error.mistakes]) from error
 
 
 def parse(path: str | Path) -> dict[str, Any]:

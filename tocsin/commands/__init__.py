@@ -1,15 +1,3 @@
 """The commands of `tocsin`: a module each, with `arguments(parser)` and `run(options) -> exit code`."""
 
-COMMANDS = (
-    "demo",
-    "run",
-    "replay",
-    "check",
-    "migrate",
-    "detectors",
-    "state",
-    "quarantine",
-    "exchange",
-    "dashboards",
-    "version",
-)
+COMMANDS = ("check", "migrate", "detectors", "state", "dashboards", "version")

@@ -19,8 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="write the JSON files")
     build.add_argument("--to", metavar="FOLDER", help="default: where the package keeps them")
     build.set_defaults(act=_build)
-    push = actions.add_parser("push", help="bring them into Grafana; --help says how", add_help=False)
-    push.add_argument("rest", nargs=argparse.REMAINDER)
+    # Its options belong to the component: here they are words that are passed on.
+    push = actions.add_parser("push", help="bring them into Grafana", add_help=False, prefix_chars="\0")
+    push.add_argument("rest", nargs="*", metavar="OPTION", help="--help lists them")
     push.set_defaults(act=_push)
 
 
