@@ -9,7 +9,7 @@ import argparse
 
 from tocsin import config, registry
 from tocsin.commands.terminal import configured, say
-from tocsin.contracts import ConfigError
+from tocsin.contracts import ConfigError, Sink
 from tocsin.exits import OK
 
 CLICKHOUSE = "sinks.clickhouse:ClickHouse"
@@ -24,14 +24,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Migrate every ClickHouse sink."""
-    sinks = config.load(options.config).sinks
-    clickhouse = registry.resolve(CLICKHOUSE)
-    chosen = {name: sink for name, sink in sinks.items() if isinstance(sink, clickhouse)}
-    if not chosen:
-        raise ConfigError(["no sink keeps tables: add [sinks.clickhouse]"])
     migrate = registry.resolve(MIGRATE)
-    for name, sink in chosen.items():
+    for name, sink in clickhouse_sinks(config.load(options.config)).items():
         done = migrate(sink, dry_run=options.dry_run)
         for line in done or ["nothing to do"]:
             say(f"{name}: {line}")
     return OK
+
+
+def clickhouse_sinks(checked: config.Config) -> dict[str, Sink]:
+    """The sinks that keep tables, by name. Raises ConfigError where there is none."""
+    clickhouse = registry.resolve(CLICKHOUSE)
+    chosen = {name: sink for name, sink in checked.sinks.items() if isinstance(sink, clickhouse)}
+    if not chosen:
+        raise ConfigError(["no sink keeps tables: add [sinks.clickhouse]"])
+    return chosen

@@ -11,13 +11,12 @@ import base64
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from tocsin import config
-from tocsin.commands.terminal import columns, configured, say, warn
+from tocsin.commands.terminal import columns, configured, moment, say, warn
 from tocsin.contracts import CheckpointStore, ConfigError
 from tocsin.exits import OK, PROBLEMS
 from tocsin.state import PartitionState
@@ -47,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     complaints = []
     for log, state, said in _states(options):
-        when = datetime.fromtimestamp(state.clock, UTC).isoformat(timespec="seconds")
-        say(f"{log}: next offset {state.next_offset}, arrival clock {when}")
+        say(f"{log}: next offset {state.next_offset}, arrival clock {moment(state.clock)}")
         columns([("  section", "groups", "keys", "evicted"), *_sections(state)])
         complaints += said
     for complaint in complaints:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TextIO
 
 from tocsin.logs import visible
@@ -30,6 +31,11 @@ def columns(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = [visible(cell).ljust(width) for cell, width in zip(row, widths, strict=False)]
         say("  ".join([*cells, row[-1]]).rstrip())
+
+
+def moment(time: float) -> str:
+    """A point in time in UTC, to the second."""
+    return datetime.fromtimestamp(min(max(time, 0.0), 2**32 - 1), UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def configured(parser: argparse.ArgumentParser) -> None:
