@@ -1,5 +1,21 @@
 """The real Kafka for the tests of sources, exchange and checkpoint store."""
 
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+
+import pytest
 from parts.kafka_fixture import kafka
 
 __all__ = ["kafka"]
+
+
+@pytest.fixture(autouse=True)
+def sockets_of_the_client() -> Iterator[None]:
+    """kafka-python leaves the socket of a failed connection to the garbage collector, which warns."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

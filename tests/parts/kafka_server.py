@@ -140,7 +140,8 @@ class KafkaServer:
 
     def admin(self, **options: Any) -> KafkaAdminClient:
         """A client for topics and groups; the caller closes it."""
-        return KafkaAdminClient(**{"bootstrap_servers": self.brokers, **options})
+        settings: dict[str, Any] = {"bootstrap_servers": self.brokers, **options}
+        return KafkaAdminClient(**settings)
 
     def create_topic(self, name: str, partitions: int = 1, **config: str) -> str:
         """Make a topic and wait until it has leaders; `_` in a config name stands for `.`."""
