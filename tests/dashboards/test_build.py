@@ -88,3 +88,10 @@ def test_no_name_of_this_machine_or_database_is_in_the_queries() -> None:
     for panel in OVERVIEW:
         assert "tocsin." not in panel.sql
         assert "$__" in panel.sql
+
+
+def test_the_page_about_dashboards_lists_every_panel() -> None:
+    page = (HERE.parent / "docs" / "dashboards.md").read_text()
+    listed = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.endswith("? |")]
+    assert listed == [panel.title for panel in OVERVIEW]
+    assert all(f"| {panel.title} | {panel.question} |" in page for panel in OVERVIEW)

@@ -10,9 +10,29 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.otlp import OtlpDecoder
 from tocsin.model import Event
 from tocsin.simulator import Incident, OtlpBatches, Simulator, native
 from tocsin.simulator.__main__ import main
+
+SAME = (
+    *(
+        "kind",
+        "operation",
+        "status",
+        "service",
+        "agent",
+        "agent_id",
+        "session",
+        "user",
+        "api_key",
+        "client_ip",
+    ),
+    *("user_agent", "provider", "model", "response_model", "response_id", "input_tokens", "output_tokens"),
+    *("cache_read_tokens", "reasoning_tokens", "cost_usd", "finish_reason", "error_type", "http_status"),
+    *("tool_name", "tool_call_id", "tool_arguments", "tool_result", "output", "documents", "compacted"),
+    *("evaluation_name", "evaluation_score", "evaluation_label"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +131,17 @@ def test_a_start_can_be_told_with_or_without_zone(tmp_path: Path) -> None:
         assert main(["--minutes", "1", "--rate", "5", "--start", start, "-o", str(out)]) == 0
         first.append(out.read_bytes())
     assert first[0] == first[1] == first[2]
+
+
+def test_our_own_decoder_reads_batches_as_the_events_they_were() -> None:
+    sent = {event.span_id: event for event in Simulator(duration_seconds=1800.0, rate=4.0).events()}
+    items = [item for batch in OtlpBatches().of(sent.values()) for item in OtlpDecoder().decode(batch).items]
+    assert len(items) == len(sent)
+    for item in items:
+        assert isinstance(item, Event)
+        event = sent[item.span_id]
+        assert item.time == pytest.approx(event.time, abs=1e-6)
+        assert item.duration_ms == pytest.approx(event.duration_ms, abs=1e-3)
+        for name in SAME:
+            assert getattr(item, name) == getattr(event, name), name
+        assert [message.text for message in item.input] == [message.text for message in event.input]

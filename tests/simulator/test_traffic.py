@@ -91,7 +91,7 @@ def test_what_a_tool_returned_is_in_the_next_call(day: list[Event]) -> None:
 
 def test_a_fleet_has_all_kinds_languages_errors_and_refusals(day: list[Event]) -> None:
     assert {event.kind for event in day} == {"llm", "tool", "retrieval", "evaluation"}
-    assert {event.status for event in day} == {"ok", "error", "refused"}
+    assert {event.status for event in day} == {"ok", "error", "refused", "blocked"}
     said = "".join(message.text for event in day[:3000] for message in event.output)
     assert "Замовлення" in said
     assert "注文" in said

@@ -214,7 +214,7 @@ def stuck_agent(stage: Stage) -> Planned:
     start, chance = stage.at(0.60), stage.chance("stuck_agent")
     part = Part(fleet.CODE, fleet.CODING_AGENT, fleet.CODER, stage.people["coder"].number(3))
     session = Session(part, chance, start, Conditions(()))
-    broken = Tool("run_command", '{{"command":"make deploy"}}', ("",), 900.0, failures=0.96)
+    broken = Tool("run_command", '{{"command":"make deploy"}}', ("deployed",), 900.0, failures=0.96)
 
     def play(conditions: Conditions) -> Iterator[Event]:
         session.conditions = conditions

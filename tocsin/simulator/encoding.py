@@ -74,14 +74,6 @@ def _span(event: Event) -> dict[str, Any]:
         "attributes": _attributes(_described(event)),
         "status": {"code": 2, "message": event.error_type} if event.status == "error" else {},
     }
-    if event.kind == "evaluation":
-        score = {
-            "gen_ai.evaluation.name": event.evaluation_name,
-            "gen_ai.evaluation.score.value": event.evaluation_score,
-            "gen_ai.evaluation.score.label": event.evaluation_label,
-        }
-        name = "gen_ai.evaluation.result"
-        span["events"] = [{"name": name, "timeUnixNano": str(start), "attributes": _attributes(score)}]
     return span
 
 
@@ -94,7 +86,7 @@ def _described(event: Event) -> Attribute:
         "user.id": event.user,
         "client.address": event.client_ip,
         "user_agent.original": event.user_agent,
-        "gen_ai.request.api_key_id": event.api_key,
+        "metadata.user_api_key_hash": event.api_key,
         "error.type": event.error_type,
     }
     if event.kind == "llm":
@@ -110,6 +102,12 @@ def _described(event: Event) -> Attribute:
     elif event.kind == "retrieval":
         documents = [{"id": each.id, "score": each.score, "content": each.text} for each in event.documents]
         described["gen_ai.retrieval.documents"] = _text(documents)
+    elif event.kind == "evaluation":
+        described |= {
+            "gen_ai.evaluation.name": event.evaluation_name,
+            "gen_ai.evaluation.score.value": event.evaluation_score,
+            "gen_ai.evaluation.score.label": event.evaluation_label,
+        }
     return described
 
 

@@ -75,11 +75,14 @@ class Session:
         said = " ".join(pick(self.chance, texts) for _ in range(count)).format_map(self.facts)
         yield from self.call(Message("assistant", said), "stop")
 
-    def refuse(self, status: Status = "refused") -> Iterator[Event]:
-        """The model declines."""
+    def refuse(self) -> Iterator[Event]:
+        """The model declines, or its provider's filter does."""
         texts = REFUSALS.get(self.part.person.language) or REFUSALS["en"]
-        reason = "refusal" if self.chance.random() < 0.7 else "content_filter"
-        yield from self.call(Message("assistant", pick(self.chance, texts)), reason, status)
+        said = Message("assistant", pick(self.chance, texts))
+        if self.chance.random() < 0.7:
+            yield from self.call(said, "refusal", "refused")
+        else:
+            yield from self.call(said, "content_filter", "blocked")
 
     def use(self, tool: Tool, result: str | None = None) -> Iterator[Event]:
         """The model asks for a tool, the tool runs, its result joins the conversation."""
@@ -162,7 +165,7 @@ class Session:
         score = round(min(1.0, self.chance.betavariate(8.0, 2.0)), 3)
         return self._event(
             kind="evaluation",
-            operation="evaluate",
+            operation="evaluation",
             duration_ms=12.0,
             evaluation_name="groundedness",
             evaluation_score=score,
