@@ -1,0 +1,96 @@
+"""The watchdog ends a process that is stuck inside one step, and shows where."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+EXIT_STUCK = 70
+
+
+class _Guard:
+    def __init__(self, what: str, deadline: float, *, hard: bool) -> None:
+        self.what = what
+        self.thread = threading.get_ident()
+        self.deadline = deadline
+        self.hard = hard
+
+
+class Watchdog:
+    """Watches guarded steps from a thread of its own; without `start` nobody watches.
+
+    A step that makes no progress for `stuck_seconds` leads to `bite`: every thread's stack goes to
+    standard error and the process exits with code 70. Where compiled code holds the interpreter
+    lock, no Python thread runs: then faulthandler's own timer prints the stacks and exits with 1.
+    """
+
+    def __init__(
+        self,
+        stuck_seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        bite: Callable[[str], None] | None = None,
+    ) -> None:
+        self.stuck_seconds = stuck_seconds
+        self._clock = clock
+        self._bite = bite or _exit
+        self._guards: dict[int, _Guard] = {}
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def guard(self, what: str, seconds: float | None = None) -> Iterator[None]:
+        """Watch the block. `seconds` is a hard limit for all of it, which progress does not extend."""
+        limit = self.stuck_seconds if seconds is None else seconds
+        guard = _Guard(what, self._clock() + limit, hard=seconds is not None)
+        self._guards[id(guard)] = guard
+        try:
+            yield
+        finally:
+            del self._guards[id(guard)]
+            self.touch()
+
+    def touch(self) -> None:
+        """This thread makes progress: its guards, hard limits apart, start to count again."""
+        thread, deadline = threading.get_ident(), self._clock() + self.stuck_seconds
+        for guard in list(self._guards.values()):
+            if guard.thread == thread and not guard.hard:
+                guard.deadline = deadline
+
+    def stuck(self) -> str | None:
+        """What is overdue; None while all is well."""
+        now = self._clock()
+        return next((guard.what for guard in list(self._guards.values()) if guard.deadline < now), None)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+            self._thread = None
+
+    def _watch(self) -> None:
+        pause = min(1.0, self.stuck_seconds / 4)
+        while not self._closed.wait(pause):
+            faulthandler.dump_traceback_later(2 * self.stuck_seconds + pause, exit=True)
+            what = self.stuck()
+            if what is not None:
+                self._bite(what)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _exit(what: str) -> None:
+    sys.stderr.write(f"stuck in: {what}\n")
+    sys.stderr.flush()
+    faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+    os._exit(EXIT_STUCK)
