@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from detectors.principal import principal
-from detectors.stats import ENOUGH, REACH, ROOT_SPREAD, SLACK, creep, cusum, learn
+from detectors.stats import ENOUGH, REACH, ROOT_SPREAD, SLACK, cusum, learn
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
 ORDINARY, SLOW = 1 / 60, 1 / 240  # share of a minute in the baseline; of one that stands out
-FALL = 0.01  # share of what was told about an hour that an hour forgets
+FALL = 0.003  # share of what was told that is forgotten in an hour with calls
 
 
 class Calls(msgspec.Struct, array_like=True, gc=False):
@@ -32,7 +32,9 @@ class Calls(msgspec.Struct, array_like=True, gc=False):
     hour_calls: int = 0  # in the running clock hour
     hour_before: int = 0
     carried: int = 0  # of the hour before, what the sixty minutes up to now still hold
-    told: float = 0.0  # calls in sixty minutes that were told, fading
+    hour_limit: int = 0  # once told in the running clock hour: where it is told again
+    told_hour: float = 0.0  # calls in sixty minutes that are known since they were told, fading
+    told_minute: float = 0.0  # the same in one minute
 
 
 class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
@@ -45,8 +47,8 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         "membership inference, search for a jailbreak, a stolen key, a client out of control.",
         misses="Probing spread over many principals, or at a rate that is ordinary for its principal. What "
         "is asked: ten thousand questions and one question ten thousand times look alike. Events that name "
-        "no user, key, agent or session. A nightly job under a name that is quiet by day is told every "
-        "night: give it a key of its own.",
+        "no user, key, agent or session. A burst less than twice as large as one that the same principal "
+        "was told for in the last days.",
         reads=("kind", "arrival", "user", "api_key", "agent", "session"),
         owasp=("LLM06:2026", "LLM10:2025", "LLM02:2026", "LLM02:2025"),
         atlas=("AML.T0024", "AML.T0024.002", "AML.T0034.000", "AML.T0040"),
@@ -90,26 +92,39 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         finding = self._learn(minute - state.minute - 1, state) if state.minute >= 0 else None
         hours = minute // 60 - state.minute // 60
         if hours > 0:
-            state.told = creep(state.told, state.hour_calls, FALL, 0.0)
-            state.hour_before, state.hour_calls = state.hour_calls if hours == 1 else 0, 0
+            self._turn_hour(hours, state)
         state.minute = minute
         state.calls = 0
         state.limit = self._limit(state)
         state.carried = state.hour_before * (60 - minute % 60) // 60
         return finding
 
+    def _turn_hour(self, hours: int, state: Calls) -> None:
+        """Forget a little; what was told is known, doubled once an hour, so that no flood hides the next."""
+        if state.told_minute:
+            state.told_minute *= 1 - FALL
+        if state.told_hour > state.hour_calls:
+            state.told_hour *= 1 - FALL
+        if state.hour_limit:
+            state.told_hour = max(2 * state.told_hour, float(self.hour_ceiling))
+        state.hour_before = state.hour_calls if hours == 1 else 0
+        state.hour_calls = state.hour_limit = 0
+
     def _learn(self, silent: int, state: Calls) -> Finding | None:
         """Move the baseline, slowly where the minute stands out; tell a rise that lasts."""
         root, known, finding = sqrt(state.calls), state.seen >= self.warmup_minutes, None
         if known and (state.excess > 0.0 or 2 * state.calls > self.minute_floor):
             finding = self._sustained(root, silent, state)
-        if not known:
-            state.seen += 1
-            weight = max(ORDINARY, 1 / state.seen)
-        else:
-            weight = SLOW if state.excess > 0.0 or state.calls >= state.limit else ORDINARY
+        weight = ORDINARY if known else max(ORDINARY, 1 / (state.seen + 1))
+        if state.excess > 0.0 or state.calls > self.minute_floor:
+            limit = self._limit(state)
+            if state.calls >= limit:
+                state.told_minute = float(limit)
+            if known and (state.excess > 0.0 or state.calls >= limit):
+                weight = SLOW
         state.mean, spread = learn(state.mean, state.spread, root, weight)
         state.spread = spread if spread > ROOT_SPREAD else ROOT_SPREAD
+        state.seen = state.seen if known else state.seen + 1
         return finding
 
     def _sustained(self, root: float, silent: int, state: Calls) -> Finding | None:
@@ -128,24 +143,24 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
 
     def _limit(self, state: Calls) -> int:
         if state.seen < self.warmup_minutes:
-            return self.minute_ceiling
+            return max(self.minute_ceiling, ceil(2 * state.told_minute))
         far, risen = state.mean + REACH * state.spread, state.mean * sqrt(self.rise)
         root = far if far > risen else risen
-        return max(self.minute_floor, ceil(root * root))
+        return max(self.minute_floor, ceil(root * root), ceil(2 * state.told_minute))
 
     def _burst(self, state: Calls) -> Finding:
-        """The running minute holds too many calls already; told again whenever they double."""
-        state.limit *= 2
+        """The running minute holds too many calls already; told again when the count has doubled."""
+        state.limit = 2 * state.calls
         usual = state.mean**2 if state.seen >= self.warmup_minutes else None
         return _finding(state, state.calls, usual, 1, "LLM calls within a minute")
 
     def _hour(self, state: Calls) -> Finding | None:
-        """Told when it has doubled since it was told last, and whatever was told above the last ceiling."""
+        """Told above what is known, again when it has doubled, and above the last ceiling every hour."""
         count = state.hour_calls + state.carried
-        above = count == self.never_above or (count > self.never_above and state.hour_calls == 1)
-        if count < 2 * state.told and not above:
+        known = min(2 * state.told_hour, self.never_above)
+        if count < known or count < state.hour_limit:
             return None
-        state.told = max(state.told, float(count))
+        state.hour_limit = 2 * count
         return _finding(state, count, None, 60, "LLM calls within sixty minutes")
 
     @classmethod

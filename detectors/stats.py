@@ -29,11 +29,6 @@ def learn(mean: float, spread: float, value: float, weight: float) -> tuple[floa
     return mean + weight * error, spread + weight * (abs(error) - spread)
 
 
-def creep(value: float, target: float, fall: float, rise: float) -> float:
-    """`value` moved towards `target`, by at most the share `fall` down or `rise` up."""
-    return value + clamp(target - value, -fall * value, rise * value)
-
-
 def cusum(excess: float, score: float) -> float:
     """Page's one-sided cumulative sum, one step on: what `score` exceeds SLACK by adds up.
 

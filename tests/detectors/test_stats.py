@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import isclose
 from random import Random
 
-from detectors.stats import ENOUGH, binomial_score, creep, cusum, fade, learn
+from detectors.stats import ENOUGH, binomial_score, cusum, fade, learn
 
 
 def test_the_mean_and_spread_of_a_steady_stream_are_found() -> None:
@@ -34,12 +34,6 @@ def test_a_cusum_takes_several_steps_and_forgets() -> None:
     for _ in range(30):
         excess = cusum(excess, 0.0)
     assert excess == 0.0
-
-
-def test_creep_moves_by_shares() -> None:
-    assert creep(100.0, 1000.0, 0.1, 0.01) == 101.0
-    assert creep(100.0, 0.0, 0.1, 0.01) == 90.0
-    assert creep(100.0, 100.5, 0.1, 0.01) == 100.5
 
 
 def test_a_half_life_halves() -> None:
