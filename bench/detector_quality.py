@@ -1,9 +1,10 @@
-"""What the built-in detectors find in public data at default settings. `python bench/detectors_quality.py`
+"""What the built-in detectors find in public data at default settings. `python bench/detector_quality.py`
 
-Reads ../shared/data where it exists and prints figures as they are. No threshold was set on these files; that a
-burst which was told is known afterwards came from seeing the same bursts told every hour in stream_probing_dev, so
-its figure for benign users with 24 h before is not independent. User identities and episodes of that file are
-synthetic, arrival times are real; its bulk episodes have 500 calls, which is the default of `hour_ceiling`.
+Reads ../shared/data where it exists and prints figures as they are. No threshold was set on these files; that
+a burst which was told is known afterwards came from seeing the same bursts told every hour in
+stream_probing_dev, so its figure for benign users with 24 h before is not independent. User identities and
+episodes of that file are synthetic, arrival times are real; its bulk episodes have 500 calls, which is the
+default of `hour_ceiling`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the built-in detectors cost: CPU an event, bytes a key. `python bench/detectors.py`"""
+"""What the built-in detectors cost: CPU an event, bytes a key. `python bench/detector_cost.py`"""
 
 from __future__ import annotations
 
