@@ -114,6 +114,11 @@ class Metrics:
         """All of it in Prometheus' text format."""
         return generate_latest(self._registry)
 
+    def total(self, name: str) -> float:
+        """The sum over all label sets of a counter or gauge."""
+        known = list(self._series[name])
+        return sum(self.value(name, **dict(zip(self._labels[name], labels, strict=True))) for labels in known)
+
     def value(self, name: str, **labels: str) -> float:
         """The current value of a counter or gauge, or how many durations were observed; 0 if none."""
         suffix = "_count" if name in self._histograms else ""
