@@ -29,7 +29,7 @@ from tocsin.lane import Claim, Lane
 from tocsin.limiter import Limiter
 from tocsin.logs import Log
 from tocsin.metrics import Metrics
-from tocsin.model import Batch, Event, Partition, Record, Reject
+from tocsin.model import Batch, Partition, Record
 from tocsin.plan import Plan, Unpacked
 from tocsin.settings import EngineSettings, QuarantineSettings
 from tocsin.watchdog import Watchdog
@@ -40,7 +40,7 @@ IDLE_SECONDS = 0.2  # longest wait in one poll
 SHOW_SECONDS = 5.0  # between updates of gauges
 DRAIN_SECONDS = 8.0  # for the last rows and checkpoints of a stopped worker
 
-Unpack = Callable[[Record], Sequence[Event | Reject]]
+Unpack = Callable[[Record], Unpacked]
 
 
 class Stop(Protocol):
@@ -228,10 +228,10 @@ class Worker:
         self._oldest = self._oldest or time.monotonic()
 
     def _unpacked(self, record: Record) -> Unpacked:
-        items = self._unpack(record)
-        if self._limiter and self._limiter.note(record.partition, items):
+        unpacked = self._unpack(record)
+        if self._limiter and self._limiter.note(record.partition, unpacked.items):
             self._pause_source(record.partition)
-        return Unpacked(record.offset, record.next_offset, record.arrival, items, len(record.value))
+        return unpacked
 
     def _pause_source(self, partition: Partition) -> None:
         self._reader.pause([partition])
