@@ -1,0 +1,251 @@
+"""Composition: a checked configuration becomes running parts, connected, watched, and let go of in order.
+
+Components are reached by name only; this module knows how they fit together, not what they are.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from tocsin import frame, registry
+from tocsin.config import Config
+from tocsin.contracts import (
+    ConfigError,
+    SinkUnavailable,
+    Source,
+    SourceUnavailable,
+    StoreUnavailable,
+    TocsinError,
+)
+from tocsin.health import Health, HealthServer
+from tocsin.logs import Log
+from tocsin.metrics import Metrics
+from tocsin.model import Record
+from tocsin.plan import Unpacked
+from tocsin.redact import Redaction
+from tocsin.unpack import Unpacker
+from tocsin.watchdog import Watchdog
+from tocsin.worker import Ports, Watchers, Worker
+
+EXCHANGE = "ingest.exchange_topic:Exchange"
+DETECT_SOURCE = "ingest.exchange_reader:detect_source"
+INGEST_PART = "ingest.exchange_ingest:IngestPart"
+SURROUNDINGS = "ingest.exchange_ingest:Surroundings"
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
+STOP_SECONDS = 10.0  # for the ingest part to end its transaction
+TELL_SECONDS = 0.2
+
+Part = Literal["both", "ingest", "detect"]
+T = TypeVar("T")
+
+log = Log("pipeline")
+
+
+class Passed(NamedTuple):
+    """How far a run has come."""
+
+    seconds: float
+    events: float
+    alerts: float
+    rejects: float
+    lag: float  # records (bytes, for a file) that are known to wait
+
+    def __str__(self) -> str:
+        """For a line of progress."""
+        rate = self.events / self.seconds if self.seconds else 0.0
+        waiting = f", {self.lag:,.0f} wait" if self.lag else ""
+        quarantined = f", {self.rejects:,.0f} in quarantine" if self.rejects else ""
+        return f"{self.events:,.0f} events, {rate:,.0f}/s, {self.alerts:,.0f} alerts{quarantined}{waiting}"
+
+
+def build(settings: Config, part: Part = "both", *, limited: bool = True) -> Pipeline:
+    """A pipeline that waits to be run. `limited` False: no partition is ever paused for its bad records."""
+    if part != "both" and settings.exchange is None:
+        raise ConfigError(["--part: without [exchange] there is one part; leave it out"])
+    seconds = settings.engine.stuck_seconds
+    return Pipeline(settings, part, Watchers(Metrics(), Health(seconds), Watchdog(seconds)), limited)
+
+
+class Pipeline:
+    """The parts of one process. The thread that calls `run` is the detect part's."""
+
+    def __init__(self, settings: Config, part: Part, watchers: Watchers, limited: bool) -> None:
+        self.watchers = watchers
+        self._settings = settings
+        self._part = part
+        self._limited = limited
+        self._failure: BaseException | None = None
+        self._started = time.monotonic()
+
+    @property
+    def passed(self) -> Passed:
+        """How far it has come. Safe to ask from any thread."""
+        total = self.watchers.metrics.total
+        return Passed(
+            time.monotonic() - self._started,
+            total("tocsin_events_total"),
+            total("tocsin_alerts_total"),
+            total("tocsin_rejects_total"),
+            total("tocsin_lag_records"),
+        )
+
+    def run(self, stop: threading.Event, tell: Callable[[Passed], None] | None = None) -> None:
+        """Work until `stop` is set or the input has ended; `stop` is set when it returns.
+
+        Raises what a part could not get over, after the other part has ended in order.
+        """
+        self._started = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                self._watch(stack)
+                if tell:
+                    stack.enter_context(self._telling(tell))
+                self._parts(stack, stop)
+        finally:
+            stop.set()
+        if self._failure:
+            raise self._failure
+
+    def _watch(self, stack: ExitStack) -> None:
+        operations = self._settings.operations
+        self.watchers.watchdog.start()
+        stack.callback(self.watchers.watchdog.close)
+        if operations.listen:
+            server = HealthServer(operations.listen, self.watchers.health, self.watchers.metrics)
+            stack.callback(server.close)
+
+    def _parts(self, stack: ExitStack, stop: threading.Event) -> None:
+        settings = self._settings
+        exchange = (
+            registry.resolve(EXCHANGE)(settings.exchange, settings.source) if settings.exchange else None
+        )
+        if exchange is not None and self._part != "detect":
+            self._patiently("exchange", exchange.prepare, stop)
+            stack.enter_context(self._ingesting(exchange, stop))
+        if self._part == "ingest":
+            stop.wait()
+        elif not stop.is_set():
+            self._detect(exchange, stop)
+
+    # The detect part.
+
+    def _detect(self, exchange: Any | None, stop: threading.Event) -> None:
+        worker = self._connect(exchange, stop)
+        if worker is None:
+            return
+        with closing(worker):
+            worker.run(stop)
+        stop.set()
+
+    def _connect(self, exchange: Any | None, stop: threading.Event) -> Worker | None:
+        """The worker with everything it needs open; None where it was stopped before that."""
+        settings = self._settings
+        with ExitStack() as opened:
+            store = self._open(opened, "checkpoints", settings.checkpoints.open, stop)
+            writers = {
+                name: self._open(opened, f"sinks.{name}", sink.open, stop)
+                for name, sink in settings.sinks.items()
+            }
+            reader = self._open(opened, "source", lambda: self._log_of(exchange).open(), stop)
+            if stop.is_set():
+                return None
+            opened.pop_all()  # the worker closes them
+        unpack = self._unpacker() if exchange is None else frame.unpack
+        quarantine = settings.quarantine if exchange is None and self._limited else None
+        ports = Ports(reader, unpack, writers, store)
+        return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)
+
+    def _log_of(self, exchange: Any | None) -> Source:
+        if exchange is None:
+            return self._settings.source
+        source: Source = registry.resolve(DETECT_SOURCE)(exchange)
+        return source
+
+    def _open(self, opened: ExitStack, place: str, connect: Callable[[], Any], stop: threading.Event) -> Any:
+        connection = self._patiently(place, connect, stop)
+        if connection is not None:
+            opened.callback(connection.close)
+        return connection
+
+    def _patiently(self, place: str, connect: Callable[[], T], stop: threading.Event) -> T | None:
+        """What `connect` gives, however long it takes to be there; None where it was stopped before."""
+        pause, since = FIRST_PAUSE, time.monotonic()
+        while not stop.is_set():
+            try:
+                connection = connect()
+            except (SourceUnavailable, SinkUnavailable, StoreUnavailable) as error:
+                if time.monotonic() - since > self._settings.engine.give_up_seconds:
+                    raise
+                log.warning("not there yet", place=place, error=str(error), again_in=pause)
+                self.watchers.health.trouble(place, str(error))
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self.watchers.health.well(place)
+                return connection
+        return None
+
+    # The ingest part.
+
+    @contextmanager
+    def _ingesting(self, exchange: Any, stop: threading.Event) -> Iterator[None]:
+        """A thread that fills the exchange; when it fails it stops the other part too."""
+        metrics, health, watchdog = self.watchers
+        surroundings = registry.resolve(SURROUNDINGS)(metrics=metrics, health=health, watchdog=watchdog)
+        cleaner = Redaction(self._settings.content)
+        part = registry.resolve(INGEST_PART)(
+            exchange, self._unpacker(), surroundings, self._settings.quarantine, cleaner
+        )
+        thread = threading.Thread(target=self._ingest, args=(part, stop), name="ingest", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(STOP_SECONDS)
+
+    def _ingest(self, part: Any, stop: threading.Event) -> None:
+        try:
+            part.run(stop)
+        except BaseException as error:  # told by the thread that runs the process
+            if not isinstance(error, TocsinError):
+                log.error("the ingest part broke", error=error)
+            self._failure = error
+        finally:
+            stop.set()
+
+    # What both parts share.
+
+    def _unpacker(self) -> Callable[[Record], Unpacked]:
+        settings = self._settings
+        decoder = registry.load(registry.DECODERS, settings.format)(settings.limits)
+        unpack = Unpacker(decoder, settings.groups, settings.limits, settings.quarantine)
+
+        def unpacked(record: Record) -> Unpacked:
+            return Unpacked(
+                record.offset, record.next_offset, record.arrival, unpack(record), len(record.value)
+            )
+
+        return unpacked
+
+    @contextmanager
+    def _telling(self, tell: Callable[[Passed], None]) -> Iterator[None]:
+        """A thread that tells how far the run has come."""
+        over = threading.Event()
+
+        def go_on() -> None:
+            while not over.wait(TELL_SECONDS):
+                tell(self.passed)
+
+        thread = threading.Thread(target=go_on, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
