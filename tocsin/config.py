@@ -116,7 +116,9 @@ def parse(path: str | Path) -> dict[str, Any]:
         raise ConfigError([f"is not TOML: {error}"]) from error
 
 
-def read(tables: Mapping[str, Any], environment: Mapping[str, str], *, embedded: bool = False) -> Config:
+def read(
+    tables: Mapping[str, Any], environment: Mapping[str, str] = os.environ, *, embedded: bool = False
+) -> Config:
     """The configuration in parsed tables. Raises ConfigError.
 
     `embedded`: the caller brings source, checkpoints and sinks of its own (replay), so those need not

@@ -31,10 +31,10 @@ from tocsin.unpack import Unpacker
 from tocsin.watchdog import Watchdog
 from tocsin.worker import Ports, Watchers, Worker
 
-EXCHANGE = "ingest.exchange_topic:Exchange"
-DETECT_SOURCE = "ingest.exchange_reader:detect_source"
-INGEST_PART = "ingest.exchange_ingest:IngestPart"
-SURROUNDINGS = "ingest.exchange_ingest:Surroundings"
+EXCHANGE = "ingest.exchange:Exchange"
+DETECT_SOURCE = "ingest.exchange:detect_source"
+INGEST_PART = "ingest.exchange:IngestPart"
+SURROUNDINGS = "ingest.exchange:Surroundings"
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 STOP_SECONDS = 10.0  # for the ingest part to end its transaction

@@ -1,3 +1,15 @@
 """The commands of `tocsin`: a module each, with `arguments(parser)` and `run(options) -> exit code`."""
 
-COMMANDS = ("check", "migrate", "detectors", "state", "dashboards", "version")
+COMMANDS = (
+    "demo",
+    "run",
+    "replay",
+    "check",
+    "migrate",
+    "detectors",
+    "state",
+    "quarantine",
+    "exchange",
+    "dashboards",
+    "version",
+)

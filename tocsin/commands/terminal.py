@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tocsin.logs import visible
+
+T = TypeVar("T")
 
 _WIDTH = 10_000  # characters of one line; more is cut
 _REDRAW_SECONDS = 0.2
@@ -60,6 +62,10 @@ class Progress:
             self._drawn = True
             self._stream.write(f"\r\x1b[2K{visible(text)}")
             self._stream.flush()
+
+    def tell(self, words: Callable[[T], str]) -> Callable[[T], None] | None:
+        """What shows a state in words; None where nobody would see it."""
+        return (lambda state: self.show(words(state))) if self._live else None
 
     def clear(self) -> None:
         """Take the line away, so that other lines can follow."""
