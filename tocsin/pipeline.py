@@ -63,22 +63,26 @@ class Passed(NamedTuple):
         return f"{self.events:,.0f} events, {rate:,.0f}/s, {self.alerts:,.0f} alerts{quarantined}{waiting}"
 
 
-def build(settings: Config, part: Part = "both", *, limited: bool = True) -> Pipeline:
-    """A pipeline that waits to be run. `limited` False: no partition is ever paused for its bad records."""
+def build(settings: Config, part: Part = "both", *, patient: bool = True) -> Pipeline:
+    """A pipeline, ready to be run.
+
+    `patient` False, for whoever sits in front of it: what is not there ends the run at once, and no
+    partition is paused for its bad records.
+    """
     if part != "both" and settings.exchange is None:
         raise ConfigError(["--part: without [exchange] there is one part; leave it out"])
     seconds = settings.engine.stuck_seconds
-    return Pipeline(settings, part, Watchers(Metrics(), Health(seconds), Watchdog(seconds)), limited)
+    return Pipeline(settings, part, Watchers(Metrics(), Health(seconds), Watchdog(seconds)), patient)
 
 
 class Pipeline:
     """The parts of one process. The thread that calls `run` is the detect part's."""
 
-    def __init__(self, settings: Config, part: Part, watchers: Watchers, limited: bool) -> None:
+    def __init__(self, settings: Config, part: Part, watchers: Watchers, patient: bool) -> None:
         self.watchers = watchers
         self._settings = settings
         self._part = part
-        self._limited = limited
+        self._patient = patient
         self._failure: BaseException | None = None
         self._started = time.monotonic()
 
@@ -156,7 +160,7 @@ class Pipeline:
                 return None
             opened.pop_all()  # the worker closes them
         unpack = self._unpacker() if exchange is None else frame.unpack
-        quarantine = settings.quarantine if exchange is None and self._limited else None
+        quarantine = settings.quarantine if exchange is None and self._patient else None
         ports = Ports(reader, unpack, writers, store)
         return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)
 
@@ -179,7 +183,8 @@ class Pipeline:
             try:
                 connection = connect()
             except (SourceUnavailable, SinkUnavailable, StoreUnavailable) as error:
-                if time.monotonic() - since > self._settings.engine.give_up_seconds:
+                waited = time.monotonic() - since
+                if not self._patient or waited > self._settings.engine.give_up_seconds:
                     raise
                 log.warning("not there yet", place=place, error=str(error), again_in=pause)
                 self.watchers.health.trouble(place, str(error))

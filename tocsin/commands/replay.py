@@ -20,6 +20,7 @@ from tocsin.commands.terminal import Progress, warn
 from tocsin.contracts import ConfigError, Sink, SinkRefused, SinkUnavailable, Writer, Written
 from tocsin.exits import OK, PROBLEMS
 from tocsin.model import Batch
+from tocsin.wrapped import NamedLog
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 KEPT = ("groups", "limits", "content", "engine", "history", "assembly", "quarantine", "detectors")
@@ -50,18 +51,20 @@ def run(options: argparse.Namespace) -> int:
     for path in filter(None, (options.alerts, options.events)):
         if path != "-":
             _empty(path)
-    passed = [_replay(options, path) for path in options.files]
+    passed = [_replay(options, path, number) for number, path in enumerate(options.files, 1)]
     events, alerts, rejects = (int(sum(each[at] for each in passed)) for at in (1, 2, 3))
     seconds = sum(each.seconds for each in passed)
     warn(f"{events:,} events, {alerts:,} alerts, {rejects:,} rejected, {seconds:.1f} s")
     return PROBLEMS if rejects and not events else OK
 
 
-def _replay(options: argparse.Namespace, path: str) -> pipeline.Passed:
-    settings = msgspec.structs.replace(_settings(options, path), sinks=_sinks(options))
+def _replay(options: argparse.Namespace, path: str, number: int) -> pipeline.Passed:
+    settings = _settings(options, path)
+    source = NamedLog(inner=settings.source, log_id=f"replay.{number}")
+    settings = msgspec.structs.replace(settings, source=source, sinks=_sinks(options))
     progress = Progress()
     with stopping() as stop:
-        built = pipeline.build(settings, limited=False)
+        built = pipeline.build(settings, patient=False)
         try:
             built.run(stop, progress.tell(lambda state: f"{path}: {state}"))
         finally:
@@ -72,7 +75,7 @@ def _replay(options: argparse.Namespace, path: str) -> pipeline.Passed:
 def _settings(options: argparse.Namespace, path: str) -> config.Config:
     given = config.parse(options.config) if options.config else {}
     tables: dict[str, Any] = {name: table for name, table in given.items() if name in KEPT}
-    tables["source"] = {"type": "file", "path": path, "format": options.format}
+    tables["source"] = {"type": "file", "paths": [path], "format": options.format}
     tables["checkpoints"] = {"type": "memory"}
     tables["operations"] = {"listen": ""}
     return config.read(tables, embedded=True)
