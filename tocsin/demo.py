@@ -6,11 +6,14 @@ Everything is as in production but for the places: the log is a file, ClickHouse
 from __future__ import annotations
 
 import argparse
+import glob
 import gzip
+import os
 import shutil
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +22,7 @@ from typing import Any
 import msgspec
 
 from tocsin import config, pipeline, registry
-from tocsin.commands.terminal import Progress, columns, say
+from tocsin.commands.terminal import Progress, say
 from tocsin.contracts import ConfigError
 from tocsin.exits import OK, PROBLEMS
 from tocsin.simulator import Simulator, native
@@ -39,7 +42,7 @@ CONFIG = """\
 
 [source]
 type = "file"
-path = "{directory}/traffic.jsonl.gz"
+paths = ["{traffic}"]
 
 [content]
 mode = "excerpt"
@@ -72,13 +75,13 @@ def run(options: argparse.Namespace) -> int:
     simulator = Simulator(
         seed=options.seed, start=yesterday(), duration_seconds=HOURS * 3600.0, rate=options.rate
     )
-    with told("Simulating") as progress:
-        count = simulate(simulator, directory, progress)
+    with progress() as line:
+        count = simulate(simulator, directory, line)
     settings = config.load(directory / "tocsin.toml")
     migrate(settings)
     began = time.monotonic()
-    with told("Detecting") as progress:
-        pipeline.build(settings).run(threading.Event(), lambda state: progress(str(state)))
+    with progress() as line:
+        pipeline.build(settings).run(threading.Event(), line.tell(lambda passed: f"Detecting: {passed}"))
     seconds = time.monotonic() - began
     judgement = judge(simulator.truth, alerts(settings))
     report(judgement, simulator.start)
@@ -104,7 +107,8 @@ def fresh(directory: Path) -> Path:
         else:
             path.unlink(missing_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "tocsin.toml").write_text(CONFIG.format(mark=MARK, directory=directory))
+    traffic = glob.escape(f"{directory}/traffic.jsonl.gz")
+    (directory / "tocsin.toml").write_text(CONFIG.format(mark=MARK, directory=directory, traffic=traffic))
     return directory
 
 
@@ -119,7 +123,7 @@ def yesterday() -> float:
     return (today - timedelta(days=1)).timestamp()
 
 
-def simulate(simulator: Simulator, directory: Path, progress: Callable[[str], None]) -> int:
+def simulate(simulator: Simulator, directory: Path, line: Progress) -> int:
     """Write traffic and truth; how many events there are."""
     truth = msgspec.json.format(msgspec.json.encode(simulator.truth), indent=1)
     (directory / "truth.json").write_bytes(truth + b"\n")
@@ -128,7 +132,8 @@ def simulate(simulator: Simulator, directory: Path, progress: Callable[[str], No
         for count, event in enumerate(simulator.events(), 1):
             output.write(native(event) + b"\n")
             if count % 1000 == 0:
-                progress(f"{count:,} events, {(event.time - simulator.start) / 3600:.1f} of {HOURS} hours")
+                hours = (event.time - simulator.start) / 3600
+                line.show(f"Simulating: {count:,} events, {hours:.1f} of {HOURS} hours")
     return count
 
 
@@ -152,11 +157,11 @@ def alerts(settings: config.Config) -> list[Told]:
 
 
 @contextmanager
-def told(what: str) -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Progress]:
     """A progress line while something long goes on."""
     line = Progress()
     try:
-        yield lambda text: line.show(f"{what}: {text}")
+        yield line
     finally:
         line.clear()
 
@@ -164,11 +169,12 @@ def told(what: str) -> Iterator[Callable[[str], None]]:
 def report(judgement: Judgement, start: float) -> None:
     """The table of what was injected, found, missed and false."""
     attacks = [verdict for verdict in judgement.verdicts if not verdict.incident.benign]
-    found = [verdict for verdict in attacks if verdict.told]
+    found = sorted((verdict for verdict in attacks if verdict.told), key=lambda each: each.incident.start)
     missed = [verdict for verdict in attacks if not verdict.told]
     benign = [verdict for verdict in judgement.verdicts if verdict.incident.benign]
     say(f"Found: {len(found)} of {len(attacks)} incidents")
-    columns([("  began", "told after", "by", "incident"), *(_found(verdict, start) for verdict in found)])
+    for verdict in found:
+        _tell(verdict, start)
     say()
     say(f"Missed: {len(missed)}")
     for verdict in missed:
@@ -180,19 +186,18 @@ def report(judgement: Judgement, start: float) -> None:
     for alert, incident in judgement.false:
         about = f" ({incident.title})" if incident else ""
         say(f"  {_clock(alert.first_seen - start)}  {alert.detector}: {alert.summary}{about}")
-    quiet = [verdict.incident.title for verdict in benign if not verdict.told]
-    say(f"  rightly quiet about: {'; '.join(quiet) or 'nothing'}")
+    for verdict in benign:
+        if not verdict.told:
+            say(f"  {_clock(verdict.incident.start - start)}  rightly quiet about: {verdict.incident.title}")
 
 
-def _found(verdict: Verdict, start: float) -> Sequence[str]:
+def _tell(verdict: Verdict, start: float) -> None:
     first, *more = verdict.told
-    by = f"{first.detector} ({first.severity})" + (f" +{len(more)}" if more else "")
-    return (
-        f"  {_clock(verdict.incident.start - start)}",
-        _span(verdict.delay_seconds or 0.0),
-        by,
-        verdict.incident.title,
-    )
+    when = _span(verdict.delay_seconds or 0.0)
+    say(f"  {_clock(verdict.incident.start - start)}  {verdict.incident.title}")
+    say(f"         {when}, {first.detector}, {first.severity}: {first.summary}")
+    if more:
+        say(f"         and {len(more)} more")
 
 
 def _clock(seconds: float) -> str:
@@ -200,7 +205,9 @@ def _clock(seconds: float) -> str:
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 1.0:
+        return "at once"
+    return f"after {seconds:.0f} s" if seconds < 120 else f"after {seconds / 60:.0f} min"
 
 
 def where_to_look(directory: Path) -> None:
@@ -209,7 +216,8 @@ def where_to_look(directory: Path) -> None:
     client = f"clickhouse_connect.get_client(interface='chdb', path='{directory}/database')"
     say()
     say("Look at it:")
-    say(f"  python -c \"import clickhouse_connect; print({client}.query_df('{query}').to_string())\"")
+    python = os.path.relpath(sys.executable)
+    say(f"  {python} -c \"import clickhouse_connect; print({client}.query_df('{query}').to_string())\"")
     say(f"  tocsin state show -c {directory}/tocsin.toml")
     say(f"  zcat {directory}/traffic.jsonl.gz | head -1     what went in")
     say(f"  less {directory}/truth.json     what was hidden in it")
