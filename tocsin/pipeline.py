@@ -29,7 +29,7 @@ from tocsin.plan import Unpacked
 from tocsin.redact import Redaction
 from tocsin.unpack import Unpacker
 from tocsin.watchdog import Watchdog
-from tocsin.worker import Ports, Watchers, Worker
+from tocsin.worker import Ports, Unpack, Watchers, Worker
 
 EXCHANGE = "ingest.exchange:Exchange"
 DETECT_SOURCE = "ingest.exchange:detect_source"
@@ -41,6 +41,7 @@ STOP_SECONDS = 10.0  # for the ingest part to end its transaction
 TELL_SECONDS = 0.2
 
 Part = Literal["both", "ingest", "detect"]
+Around = Callable[[Unpack], Unpack]
 T = TypeVar("T")
 
 log = Log("pipeline")
@@ -63,26 +64,31 @@ class Passed(NamedTuple):
         return f"{self.events:,.0f} events, {rate:,.0f}/s, {self.alerts:,.0f} alerts{quarantined}{waiting}"
 
 
-def build(settings: Config, part: Part = "both", *, patient: bool = True) -> Pipeline:
+def build(
+    settings: Config, part: Part = "both", *, patient: bool = True, around: Around | None = None
+) -> Pipeline:
     """A pipeline, ready to be run.
 
     `patient` False, for whoever sits in front of it: what is not there ends the run at once, and no
-    partition is paused for its bad records.
+    partition is paused for its bad records. `around` is put around the unpacking of source records.
     """
     if part != "both" and settings.exchange is None:
         raise ConfigError(["--part: without [exchange] there is one part; leave it out"])
     seconds = settings.engine.stuck_seconds
-    return Pipeline(settings, part, Watchers(Metrics(), Health(seconds), Watchdog(seconds)), patient)
+    return Pipeline(settings, part, Watchers(Metrics(), Health(seconds), Watchdog(seconds)), patient, around)
 
 
 class Pipeline:
     """The parts of one process. The thread that calls `run` is the detect part's."""
 
-    def __init__(self, settings: Config, part: Part, watchers: Watchers, patient: bool) -> None:
+    def __init__(
+        self, settings: Config, part: Part, watchers: Watchers, patient: bool, around: Around | None
+    ) -> None:
         self.watchers = watchers
         self._settings = settings
         self._part = part
         self._patient = patient
+        self._around = around
         self._failure: BaseException | None = None
         self._started = time.monotonic()
 
@@ -226,7 +232,7 @@ class Pipeline:
 
     # What both parts share.
 
-    def _unpacker(self) -> Callable[[Record], Unpacked]:
+    def _unpacker(self) -> Unpack:
         settings = self._settings
         decoder = registry.load(registry.DECODERS, settings.format)(settings.limits)
         unpack = Unpacker(decoder, settings.groups, settings.limits, settings.quarantine)
@@ -236,7 +242,7 @@ class Pipeline:
                 record.offset, record.next_offset, record.arrival, unpack(record), len(record.value)
             )
 
-        return unpacked
+        return self._around(unpacked) if self._around else unpacked
 
     @contextmanager
     def _telling(self, tell: Callable[[Passed], None]) -> Iterator[None]:
