@@ -15,6 +15,7 @@ from tocsin.section import Section, short
 
 ALERTS = 10_000  # open at a time in one group; the oldest is closed to make room, never refused
 EVENT_IDS = 10
+SUMMARY_CHARACTERS = 500
 
 
 class Cause(NamedTuple):
@@ -120,12 +121,12 @@ class Book:
             since=finding.since,
             evidence=finding.evidence,
             event_ids=_ids((), finding, cause),
-            agent=event.agent,
-            session=event.session,
-            user=event.user,
-            api_key=event.api_key,
-            tool=event.tool_name,
-            model=event.model,
+            agent=short(event.agent),
+            session=short(event.session),
+            user=short(event.user),
+            api_key=short(event.api_key),
+            tool=short(event.tool_name),
+            model=short(event.model),
             owasp=about.owasp,
             atlas=about.atlas,
             backfill=cause.backfill,
@@ -136,8 +137,14 @@ _NOBODY = Event()
 
 
 def _rated(instance: Instance, finding: Finding) -> Finding:
+    """The finding as configured, and no longer than an alert may be: names in it come from outside."""
     name = instance.options.severity
-    return replace(finding, severity=Severity[name]) if name else finding
+    return replace(
+        finding,
+        severity=Severity[name] if name else finding.severity,
+        summary=finding.summary[:SUMMARY_CHARACTERS],
+        evidence={key: short(v) if isinstance(v, str) else v for key, v in finding.evidence.items()},
+    )
 
 
 def _worse(alert: Alert, finding: Finding) -> Alert:

@@ -33,7 +33,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     application: str
     seen: float
     section: str = ""
-    head: Head = Head(0, 0, 0, 0)
+    head: Head = Head(0, 0, 0, 0, 0.0)
     removed: list[str] = []
     entries: list[Kept] = []
 

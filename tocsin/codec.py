@@ -25,9 +25,11 @@ _DTYPES = frozenset(f"<{kind}{size}" for kind in "iuf" for size in "248") - {"<f
 class Codec(Generic[V]):
     """Turns values of one type into bytes and back, so that the copy behaves bit for bit the same."""
 
-    def __init__(self, kind: type[V]) -> None:
+    def __init__(self, kind: Any) -> None:  # a type or a union of types
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_pack)
-        self._decoder = msgspec.msgpack.Decoder(kind, dec_hook=_accept, ext_hook=_unpack)
+        self._decoder: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(
+            kind, dec_hook=_accept, ext_hook=_unpack
+        )
 
     def encode(self, value: V) -> bytes:
         """Raises TypeError for a class that is not on the list."""
@@ -41,18 +43,6 @@ class Codec(Generic[V]):
             raise
         except Exception as error:  # river's and numpy's own decoders raise what they like
             raise StateUnreadable(f"state of another shape: {type(error).__name__}") from error
-
-
-class Bytes:
-    """The codec of values that are bytes already."""
-
-    @staticmethod
-    def encode(value: bytes) -> bytes:
-        return value
-
-    @staticmethod
-    def decode(data: bytes) -> bytes:
-        return data
 
 
 class _Known(NamedTuple):
@@ -83,7 +73,9 @@ def _adwin_make(
 ) -> Any:
     from river.drift import ADWIN
 
-    adwin = ADWIN(delta=delta, clock=clock, max_buckets=buckets, min_window_length=window, grace_period=grace)
+    adwin = ADWIN(  # type: ignore[no-untyped-call,unused-ignore]
+        delta=delta, clock=clock, max_buckets=buckets, min_window_length=window, grace_period=grace
+    )
     try:
         adwin._helper.__setstate__(state)
     except (KeyboardInterrupt, SystemExit):

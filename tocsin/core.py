@@ -10,7 +10,7 @@ so no result depends on where a batch was cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import force_setattr, replace
@@ -29,6 +29,7 @@ from tocsin.watch import ObserveFailed, Watch
 
 __all__ = ["Instance", "PartitionState", "Plan", "Unpacked", "finish", "step"]
 
+PART = 256  # events
 EARLIEST, LATEST = 0.0, 4_291_747_200.0  # 1970 to 2106: what a table can hold
 PAST, FUTURE = 86_400.0, 300.0  # seconds that an event's time may be away from its arrival
 
@@ -47,13 +48,25 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
 
     The events of `records` are consumed: they are stamped and redacted in place.
     """
-    seen: list[Seen] = []
-    works = [_first_pass(state, record, seen) for record in records]
-    signals = read(seen, plan.content)
     batch = Batch()
-    for work in works:
-        _Release(state, work.record, batch).run(work, seen, signals)
+    for part in _parts(records):
+        seen: list[Seen] = []
+        works = [_first_pass(state, record, seen) for record in part]
+        signals = read(seen, plan.content)
+        for work in works:
+            _Release(state, work.record, batch).run(work, seen, signals)
     return batch
+
+
+def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Unpacked]]:
+    """Some hundred events at a time: enough to read text at once, few enough to stay in a cache."""
+    start = events = 0
+    for number, record in enumerate(records):
+        events += len(record.items)
+        if events >= PART:
+            yield records[start : number + 1]
+            start, events = number + 1, 0
+    yield records[start:]
 
 
 def finish(plan: Plan, state: PartitionState) -> Batch:
@@ -91,7 +104,7 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
         ):
             _clamp(item, record, clock)
         items.append((group, len(seen)))
-        seen.append(_remember(group, item, clock))
+        seen.append(group.history.read(item, clock))
     return Work(record, clock, expired, items)
 
 
@@ -112,14 +125,6 @@ def _clamp(event: Event, record: Unpacked, clock: float) -> None:
     force_setattr(event, "time", within)
     if time > 0:
         force_setattr(event, "original_time", time)
-
-
-def _remember(group: Group, event: Event, clock: float) -> Seen:
-    if group.history.duplicate(event, clock):
-        force_setattr(event, "duplicate", True)
-        return Seen(event)
-    conversation = event.session or event.trace_id
-    return group.history.read(event, conversation, clock)
 
 
 class _Release:
@@ -198,13 +203,13 @@ class _Release:
 
     def _detect(self, group: Group, event: Event, signals: Signals) -> None:
         clock = self._clock
-        for watch in group.watches:
+        for key_of, touch, observe, watch in group.calls:
             key = None
             try:
-                key = watch.key(event)
+                key = key_of(event)
                 if key is None:
                     continue
-                finding = watch.observe(event, signals, watch.touch(key, clock).value)
+                finding = observe(event, signals, touch(key, clock).value)
                 if watch.timed:
                     self._want_wake(group, watch, short(key))
             except MemoryError:

@@ -31,6 +31,7 @@ class Group:
         "number",
         "seen",
         "tenant",
+        "calls",
         "watches",
     )
 
@@ -49,10 +50,12 @@ class Group:
             for place, (instance, codec) in enumerate(zip(plan.instances, made.codecs, strict=True))
         ]
 
+        # What detection goes through for every event.
+        self.calls = [(watch.key, watch.touch, watch.observe, watch) for watch in self.watches]
+
     def sections(self) -> Iterator[tuple[str, Section[Any]]]:
         """Each with a name that no configuration can take from another."""
-        yield "history:conversations", self.history.conversations
-        yield "history:duplicates", self.history.duplicates
+        yield "history", self.history.conversations
         yield "assembly", self.assembly.held
         yield "book", self.book.open
         for watch in self.watches:

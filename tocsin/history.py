@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from tocsin.codec import Bytes
+from tocsin.codec import Codec
 from tocsin.model import TRUST, Event, Message
 from tocsin.section import Section
 from tocsin.settings import HistorySettings
 
 SIZE = 8  # bytes of a digest
-_BUCKETS = tuple(f"{number:03x}" for number in range(1024))
+LONG = 64  # messages from which on comparing all at once pays
+_LOOSE = tuple(
+    f"\0{number:02x}" for number in range(256)
+)  # stand in for the conversation of events without one
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """An event with what its conversation knew of it."""
 
     event: Event
@@ -59,77 +62,93 @@ class Digester:
         return digests
 
 
-class History:
-    """What one group remembers of its conversations and its events."""
+class Conversation(msgspec.Struct, array_like=True, gc=False):
+    """Joined digests, the oldest first."""
 
-    __slots__ = ("_capacity", "_digester", "_room", "conversations", "duplicates")
+    messages: bytes = b""
+    events: bytes = b""
+
+
+_CODEC: Codec[Conversation] = Codec(Conversation)
+
+
+class History:
+    """What one group remembers of its conversations: a session's, or a trace's where there is none."""
+
+    __slots__ = ("_digester", "_events", "_messages", "conversations")
 
     def __init__(self, settings: HistorySettings, digester: Digester) -> None:
         self._digester = digester
-        self._capacity = settings.messages * SIZE
-        self._room = -(-settings.duplicates // len(_BUCKETS)) * SIZE
-        self.conversations = Section(bytes, Bytes, limit=settings.conversations, idle=settings.idle_seconds)
-        self.duplicates = Section(bytes, Bytes, limit=len(_BUCKETS) * 2)
+        self._messages = settings.messages * SIZE
+        self._events = settings.duplicates * SIZE
+        self.conversations = Section(
+            Conversation, _CODEC, limit=settings.conversations, idle=settings.idle_seconds
+        )
 
-    def duplicate(self, event: Event, clock: float) -> bool:
-        """Whether this very event was seen before; it is from now on. Two halves are two events."""
-        if event.span_id and event.trace_id:
-            identity = f"{event.trace_id}\0{event.span_id}\0{event.kind}\0{event.half}"
-        elif event.response_id:
-            identity = f"{event.response_id}\0{event.kind}\0{event.half}"
-        else:
-            return False
-        if not self._room:
-            return False
-        digest = self._digester.identity(identity)
-        entry = self.duplicates.touch(_BUCKETS[(digest[0] << 2) | (digest[1] & 3)], clock)
-        known = entry.value
-        if _holds(known, digest):
-            return True
-        entry.value = known + digest if len(known) < self._room else known[SIZE:] + digest
-        return False
+    def read(self, event: Event, clock: float) -> Seen:
+        """Says what is new about an event, and remembers it.
 
-    def read(self, event: Event, conversation: str, clock: float) -> Seen:
-        """Marks the messages that this conversation never held; without one all are new."""
+        Marks an event that was seen before as a duplicate; two halves are two events. Without a
+        conversation all messages are new.
+        """
         inputs, outputs = event.input, event.output
+        identity = self._identity(event) if self._events else b""
+        name = event.session or event.trace_id
+        if not identity and (not name or not inputs and not outputs and not event.compacted):
+            return self._news(event, b"")[0] if inputs or outputs else Seen(event)
+        conversation = self.conversations.touch(name or _LOOSE[identity[0]], clock).value
+        if identity:
+            events = conversation.events
+            if events.find(identity) >= 0:
+                force_setattr(event, "duplicate", True)
+                return Seen(event)
+            conversation.events = (
+                events + identity if len(events) < self._events else events[SIZE:] + identity
+            )
         if not inputs and not outputs and not event.compacted:
             return Seen(event)
-        digests = self._digester.messages(inputs + outputs)
-        if not conversation:
-            _, new = _unknown(b"", digests)
-        else:
-            entry = self.conversations.touch(conversation, clock)
-            known, new = _unknown(b"" if event.compacted else entry.value, digests)
-            entry.value = known if len(known) <= self._capacity else known[-self._capacity :]
-        border = len(inputs)
+        seen, known = self._news(event, conversation.messages if name and not event.compacted else b"")
+        if name:
+            conversation.messages = known if len(known) <= self._messages else known[-self._messages :]
+        return seen
+
+    def _identity(self, event: Event) -> bytes:
+        if event.span_id and event.trace_id:
+            return self._digester.identity(f"{event.trace_id}\0{event.span_id}\0{event.kind}\0{event.half}")
+        if event.response_id:
+            return self._digester.identity(f"{event.response_id}\0{event.kind}\0{event.half}")
+        return b""
+
+    def _news(self, event: Event, known: bytes) -> tuple[Seen, bytes]:
+        digests = self._digester.messages(event.input + event.output)
+        known, new = _unknown(known, digests)
+        border = len(event.input)
         new_input = tuple([at for at in new if at < border])
         new_output = tuple([at - border for at in new if at >= border])
-        return Seen(event, new_input, new_output, b"".join(digests))
+        return Seen(event, new_input, new_output, b"".join(digests)), known
 
 
 def split(digests: bytes) -> list[bytes]:
     return [digests[at : at + SIZE] for at in range(0, len(digests), SIZE)]
 
 
-def _unknown(known: bytes, digests: list[bytes]) -> tuple[bytes, list[int]]:
-    """`known` with the digests that were missing, and where those stand."""
-    repeated = 0
-    if known and b"".join(digests[: len(known) // SIZE]) == known:  # a call repeats its conversation in order
-        repeated = len(known) // SIZE
-    new: dict[bytes, int] = {}
-    for at in range(repeated, len(digests)):
-        digest = digests[at]
-        if digest not in new and (digest not in known or not _holds(known, digest)):
-            new[digest] = at
-    return known + b"".join(new), list(new.values())
+def _unknown(known: bytes, digests: list[bytes]) -> tuple[bytes, Sequence[int]]:
+    """`known` with the digests that were missing, and where those stand.
 
-
-def _holds(digests: bytes, digest: bytes) -> bool:
-    """Whether `digest` is one of the joined `digests`."""
-    at = digests.find(digest)
-    while at > 0 and at % SIZE:
-        at = digests.find(digest, at + 1)
-    return at >= 0
+    A match that straddles two digests is as unlikely as two messages with the same digest.
+    """
+    repeated = len(known) // SIZE
+    if repeated < LONG or b"".join(digests[:repeated]) != known:  # a long call repeats its whole conversation
+        repeated = 0
+    find = known.find  # half the price of `in`
+    new = [digest for digest in digests[repeated:] if find(digest) < 0] if known else digests
+    first = len(digests) - len(new)
+    if digests[first:] == new and len(set(new)) == len(new):
+        return known + b"".join(new), range(first, len(digests))
+    places: dict[bytes, int] = {}
+    for digest in new:
+        places.setdefault(digest, digests.index(digest))
+    return known + b"".join(places), list(places.values())
 
 
 def _packed(message: Message) -> bytes:

@@ -33,6 +33,17 @@ class Redaction:
             force_setattr(event, "input", self._messages(event.input))
         if event.output:
             force_setattr(event, "output", self._messages(event.output))
+        if (
+            event.attributes
+            or event.tool_definitions
+            or event.documents
+            or event.error_message
+            or event.tool_arguments is not None
+            or event.tool_result is not None
+        ):
+            self._rest(event)
+
+    def _rest(self, event: Event) -> None:
         if event.tool_arguments is not None:
             force_setattr(event, "tool_arguments", self._optional(event.tool_arguments))
         if event.tool_result is not None:
@@ -44,10 +55,8 @@ class Redaction:
         if event.error_message:
             force_setattr(event, "error_message", self._short(event.error_message))
         if event.attributes:
-            redact = self._cleaner.redact
-            force_setattr(
-                event, "attributes", {name: redact(text) for name, text in event.attributes.items()}
-            )
+            clean = self._clean
+            force_setattr(event, "attributes", {name: clean(text) for name, text in event.attributes.items()})
 
     def reject(self, reject: Reject) -> Reject:
         """Its sample and detail come from input that nobody could read, so they are treated as text."""

@@ -21,7 +21,7 @@ import msgspec
 
 V = TypeVar("V")
 KEY_CHARACTERS = 128
-GRAIN = 10.0  # seconds of arrival time; a key that is touched all the time need not move every time
+GRAIN = 60.0  # seconds of arrival time; a key that is touched all the time need not move every time
 _FOREVER = float("inf")
 
 
@@ -70,6 +70,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     probation_front: int
     protected_front: int
     evicted: int
+    swept: float
 
 
 class Section(Generic[V]):
@@ -86,6 +87,7 @@ class Section(Generic[V]):
         "_protected",
         "_protected_limit",
         "_start",
+        "_swept",
         "evicted",
         "mark",
         "order",
@@ -101,6 +103,7 @@ class Section(Generic[V]):
         self.removed: dict[str, int] = {}  # key -> order of the removal, for the next checkpoint
         self._changed: list[str] = []
         self._offered: list[str] = []
+        self._swept = 0.0  # arrival time when idle keys were last looked for
         self._start = start
         self._coder = coder
         self._limit = limit
@@ -134,7 +137,14 @@ class Section(Generic[V]):
     def touch(self, key: str, clock: float) -> Entry[V]:
         """The entry of a key that was just heard of; a new one where it is unknown or was idle."""
         entry = self._protected.get(key)
-        if entry is None or clock - entry.seen >= self._grain:
+        if entry is None:
+            entry = self._probation.get(key)
+            if entry is None:
+                bounded = short(key)
+                return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
+            if entry.seen < clock and self._protected_limit:
+                return self._protect(key, entry, clock)
+        if clock - entry.seen >= self._grain:
             return self._move(key, entry, clock)
         if not entry.changed:
             self.change(key, entry)
@@ -145,30 +155,41 @@ class Section(Generic[V]):
         if not entry.changed:
             entry.changed = True
             self._changed.append(key)
-            if len(self._changed) > 1024 + 2 * len(self):  # most were forgotten since
-                self._changed = [key for key, entry, _ in self._present(self._changed) if entry.changed]
 
-    def _move(self, key: str, entry: Entry[V] | None, clock: float) -> Entry[V]:
-        protected = entry is not None
-        entry = entry or self._probation.get(key)
-        if entry is None:
-            bounded = short(key)
-            return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
+    def _move(self, key: str, entry: Entry[V], clock: float) -> Entry[V]:
         if clock - entry.seen > self._idle:
             self.remove(key)
             return self._admit(key, clock)
-        if protected:
-            self._protected.move_to_end(key)
-        elif entry.seen < clock and self._protected_limit:
-            self._protect(key, entry)
-        elif clock - entry.seen >= self._grain:
-            self._probation.move_to_end(key)
-        else:
-            self.change(key, entry)
-            return entry
+        (self._protected if key in self._protected else self._probation).move_to_end(key)
         self.order = entry.order = self.order + 1
         entry.seen = clock
         self.change(key, entry)
+        return entry
+
+    def _protect(self, key: str, entry: Entry[V], clock: float) -> Entry[V]:
+        if clock - entry.seen > self._idle:
+            return self._move(key, entry, clock)
+        if len(self._protected) >= self._protected_limit:
+            demoted, other = self._protected.popitem(last=False)
+            self.order = other.order = self.order + 1
+            self._probation[demoted] = other
+            self.change(demoted, other)
+        self._protected[key] = self._probation.pop(key)
+        self.order = entry.order = self.order + 1
+        entry.seen = clock
+        self.change(key, entry)
+        return entry
+
+    def _admit(self, key: str, clock: float) -> Entry[V]:
+        if clock - self._swept >= self._grain:
+            self._sweep(clock)
+        while len(self._probation) + len(self._protected) >= self._limit:
+            self.pop()
+        self.order += 1
+        entry = self._probation[key] = Entry(self._start(), self.order, clock, True)
+        self._changed.append(key)
+        if len(self._changed) > 1024 + 2 * self._limit:  # most were forgotten since
+            self._changed = [key for key, entry, _ in self._present(self._changed) if entry.changed]
         return entry
 
     def remove(self, key: str) -> None:
@@ -192,26 +213,8 @@ class Section(Generic[V]):
             self.removed[key] = self.order
         return key, entry
 
-    def _admit(self, key: str, clock: float) -> Entry[V]:
-        self._sweep(clock)
-        while self.full:
-            self.pop()
-        self.order += 1
-        entry = Entry(self._start(), self.order, clock)
-        self._probation[key] = entry
-        self.change(key, entry)
-        return entry
-
-    def _protect(self, key: str, entry: Entry[V]) -> None:
-        del self._probation[key]
-        if len(self._protected) >= self._protected_limit:
-            demoted, other = self._protected.popitem(last=False)
-            self.order = other.order = self.order + 1
-            self._probation[demoted] = other
-            self.change(demoted, other)
-        self._protected[key] = entry
-
     def _sweep(self, clock: float) -> None:
+        self._swept = clock
         for entries in (self._probation, self._protected):
             while entries:
                 oldest = entries[next(iter(entries))]
@@ -227,7 +230,13 @@ class Section(Generic[V]):
         return self.order != self.mark or bool(self._changed or self._offered)
 
     def head(self) -> Head:
-        return Head(self.order, self._front(self._probation), self._front(self._protected), self.evicted)
+        return Head(
+            self.order,
+            self._front(self._probation),
+            self._front(self._protected),
+            self.evicted,
+            self._swept,
+        )
 
     def _front(self, entries: OrderedDict[str, Entry[V]]) -> int:
         return entries[next(iter(entries))].order if entries else self.order + 1
@@ -270,7 +279,7 @@ class Section(Generic[V]):
         for key, protected, entry in entries:
             (self._protected if protected else self._probation)[key] = entry
         self.order = self.mark = head.order
-        self.evicted = head.evicted
+        self.evicted, self._swept = head.evicted, head.swept
 
     def forget(self, head: Head) -> None:
         """Start anew, so that nothing written up to `head` ever comes back."""

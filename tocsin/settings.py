@@ -84,7 +84,7 @@ class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     conversations: Annotated[int, Meta(ge=16, description="conversations remembered per group")] = 20_000
     messages: Annotated[int, Meta(ge=16, description="messages remembered per conversation")] = 1024
-    duplicates: Annotated[int, Meta(ge=0, description="event identities remembered per group")] = 65_536
+    duplicates: Annotated[int, Meta(ge=0, description="event identities remembered per conversation")] = 256
     idle_seconds: Annotated[Seconds, Meta(description="a conversation silent for longer is forgotten")] = (
         86_400.0
     )

@@ -35,25 +35,33 @@ _HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS)
 
 def read(seen: Sequence[Seen], content: ContentSettings) -> list[Signals]:
     """Signals of many events at once, in their order."""
-    if content.mode == "none":
-        return [Signals(new_input=s[1], new_output=s[2], refusal=_refusal(s[0])) for s in seen]
-    return [_read(one) for one in seen]
+    return [_read(one) for one in seen] if content.mode != "none" else [_bare(one) for one in seen]
 
 
 def _read(seen: Seen) -> Signals:
-    event, new_input, new_output, digests = seen
-    inputs, outputs = event.input, event.output
+    event, digests = seen.event, seen.digests
+    inputs = event.input
+    input_length = output_length = 0
+    for message in inputs:
+        input_length += len(message.text)
+    for message in event.output:
+        output_length += len(message.text)
     return Signals(
-        new_input,
-        new_output,
-        sum([len(message.text) for message in inputs]),
-        sum([len(message.text) for message in outputs]),
+        seen.new_input,
+        seen.new_output,
+        input_length,
+        output_length,
         len(event.tool_arguments or ""),
         len(event.tool_result or ""),
-        _digest(new_input, digests, 0),
-        _digest(new_output, digests, len(inputs)),
-        _refusal(event),
+        _digest(seen.new_input, digests, 0),
+        _digest(seen.new_output, digests, len(inputs)),
+        refused(event),
     )
+
+
+def _bare(seen: Seen) -> Signals:
+    """What may be known of an event whose content must leave no trace."""
+    return Signals(new_input=seen.new_input, new_output=seen.new_output, refusal=refused(seen.event))
 
 
 def _digest(new: tuple[int, ...], digests: bytes, first: int) -> str:
@@ -67,10 +75,14 @@ def _digest(new: tuple[int, ...], digests: bytes, first: int) -> str:
     return blake2b(joined, digest_size=SIZE).hexdigest()
 
 
-def _refusal(event: Event) -> bool:
+def refused(event: Event) -> bool:
+    """Whether the answer was a refusal: as its provider says, or as it begins."""
     if event.finish_reason in REFUSED_FINISH or event.status in REFUSED_STATUS:
         return True
-    return any([opens_with_refusal(message.text) for message in event.output])
+    for message in event.output:  # noqa: SIM110, twice as fast as any()
+        if opens_with_refusal(message.text):
+            return True
+    return False
 
 
 def opens_with_refusal(text: str) -> bool:

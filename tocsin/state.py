@@ -45,7 +45,7 @@ class Count(NamedTuple):
 
     tenant: str
     application: str
-    section: str  # detector:<instance>, history:conversations, history:duplicates, assembly, book
+    section: str  # detector:<instance>, history, assembly, book
     keys: int
     protected: int
     evicted: int
@@ -170,7 +170,7 @@ class PartitionState:
         cold: set[str] = set()
         if meta.history != self.groups.history_fingerprint:
             complaints.append("history starts cold: the content key changed")
-            cold |= {"history:conversations", "history:duplicates"}
+            cold.add("history")
         for each in self.plan.instances:
             if meta.detectors.get(each.name) == each.fingerprint:
                 continue
