@@ -1,0 +1,228 @@
+"""Real agent runs through real Kafka into the real ClickHouse engine, while workers are killed and moved.
+
+Nothing is lost, nothing is doubled, and the alerts are those of one worker that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from parts.agent_runs import batches, invented_runs, real_runs_present, runs
+from parts.clickhouse_server import ClickHouseServer
+from parts.fleet import Reaper, WorkerProcess
+from parts.kafka_server import KafkaServer
+from parts.mirror import Mirror
+
+from ingest.recognise import Recogniser
+from tocsin import frame
+from tocsin.config import load
+from tocsin.health import Health
+from tocsin.memory import MemorySink, MemorySource, MemoryStore, MemoryTables
+from tocsin.metrics import Metrics
+from tocsin.model import Event, Partition, Record
+from tocsin.plan import Unpacked
+from tocsin.settings import EngineSettings, GroupSettings, LimitSettings, QuarantineSettings
+from tocsin.unpack import Unpacker
+from tocsin.watchdog import Watchdog
+from tocsin.worker import Ports, Watchers, Worker
+
+PARTITIONS, SOURCE_PARTITIONS = 4, 6
+KILLS = int(os.environ.get("TOCSIN_KILLS", "20"))
+SECONDS = max(45.0, 2.5 * KILLS)  # that the stream takes, so that kills hit steady state
+LIMIT = 4 * SECONDS + 120
+
+DETECTORS = """
+[detectors.error_burst]
+cooldown_seconds = 5.0
+
+[detectors.first_seen_tool]
+warmup_calls = 30
+warmup_seconds = 1.0
+
+[detectors.drift]
+min_samples = 128
+
+[detectors.probing_rate]
+"""
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(int(LIMIT) + 60)]
+
+
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[ClickHouseServer]:
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        yield server
+
+
+def bodies() -> list[bytes]:
+    chosen = runs() if real_runs_present() else invented_runs(1500)
+    return list(batches(chosen, time.time_ns()))
+
+
+def expected_events(values: list[bytes]) -> int:
+    unpack = Unpacker(Recogniser(), GroupSettings(), LimitSettings(), QuarantineSettings())
+    return sum(
+        isinstance(item, Event)
+        for number, value in enumerate(values)
+        for item in unpack(Record(Partition("t", 0), number, number + 1, None, value))
+    )
+
+
+def produce(brokers: str, topic: str, values: list[bytes], seconds: float) -> None:
+    """Without keys, evenly in time, over all partitions."""
+    producer = KafkaProducer(bootstrap_servers=brokers, compression_type="zstd", linger_ms=5)
+    started = time.monotonic()
+    for number, value in enumerate(values):
+        producer.send(topic, value, partition=number % SOURCE_PARTITIONS)
+        time.sleep(max(0.0, started + seconds * number / len(values) - time.monotonic()))
+    producer.flush(30)
+    producer.close()
+
+
+def until(done: Any, seconds: float, what: str, workers: list[WorkerProcess]) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            tails = "\n".join(f"--- {worker.name}\n{worker.said[-3000:]}" for worker in workers)
+            pytest.fail(f"{what} took longer than {seconds} s\n{tails}")
+        time.sleep(0.25)
+
+
+def undisturbed(mirror: Mirror, config: Path, name: str, ids: list[str]) -> MemoryTables:
+    """The same exchange log, replayed by one worker in memory."""
+    tables = MemoryTables()
+    plan = load(config).plan
+
+    def unpacked(record: Record) -> Unpacked:
+        return frame.unpack(record)
+
+    ports = Ports(
+        MemorySource(log=mirror.log(name, ids)).open(),
+        unpacked,
+        {"memory": MemorySink(tables=tables).open()},
+        MemoryStore(),
+    )
+    watchers = Watchers(Metrics(), Health(60.0), Watchdog(60.0))
+    Worker(plan, ports, watchers, EngineSettings(linger_ms=0), None).run(threading.Event())
+    return tables
+
+
+def test_kills_and_rebalancing_lose_nothing_and_double_nothing(
+    kafka: KafkaServer, clickhouse: ClickHouseServer, tmp_path: Path
+) -> None:
+    topic = "agent-runs"
+    kafka.create_topic(topic, SOURCE_PARTITIONS)
+    exchange = f"{topic}.exchange.1"
+    values = bodies()
+    expected = expected_events(values)
+    settings: dict[str, object] = {
+        "brokers": kafka.brokers,
+        "topic": topic,
+        "partitions": PARTITIONS,
+        "database": "disturbed",
+        "detectors": DETECTORS,
+    }
+    workers = [WorkerProcess(f"w{n}", tmp_path, clickhouse.port, **settings) for n in range(2)]
+    guest = WorkerProcess("guest", tmp_path, clickhouse.port, **settings)
+    migrate(tmp_path / "w0.toml")
+    reaper = Reaper(workers, seed=7)
+    producing = threading.Thread(target=produce, args=(kafka.brokers, topic, values, SECONDS))
+    try:
+        reaper.start()
+        until(lambda: exchange in kafka_topics(kafka), 60, "making the exchange", workers)
+        mirror = Mirror(kafka.brokers, exchange, PARTITIONS)
+        producing.start()
+        until(lambda: stored(clickhouse) > 200, 60, "the first rows", workers)
+        for _ in range(2):
+            guest.start()
+            time.sleep(6)
+            assert guest.stop() == 0, guest.said[-3000:]
+        until(lambda: reaper.kills >= KILLS or not producing.is_alive(), LIMIT, "killing", workers)
+        producing.join(LIMIT)
+        reaper.stop()
+        until(lambda: stored(clickhouse) >= expected, 120, f"storing {expected} events", workers)
+        mirror.stop()
+        for worker in workers:
+            assert worker.stop() == 0, worker.said[-3000:]
+    finally:
+        for worker in (*workers, guest):
+            worker.close()
+
+    print(f"{expected} events, {reaper.kills} kills in commits, {sum(w.starts for w in workers)} starts")
+    assert reaper.kills >= KILLS
+    ids = clickhouse.ask("SELECT DISTINCT log_id FROM disturbed.events").split()
+    reference = undisturbed(mirror, tmp_path / "w0.toml", exchange, ids * PARTITIONS)
+    compare_events(clickhouse, reference, expected)
+    compare_alerts(clickhouse, reference)
+
+
+def kafka_topics(kafka: KafkaServer) -> set[str]:
+    with closing(kafka.admin()) as admin:
+        return set(admin.list_topics())
+
+
+def migrate(config: Path) -> None:
+    from tocsin.__main__ import main
+
+    assert main(["migrate", "-c", str(config)]) == 0
+
+
+def stored(clickhouse: ClickHouseServer) -> int:
+    return int(clickhouse.ask("SELECT count() FROM disturbed.events"))
+
+
+def rows(clickhouse: ClickHouseServer, sql: str) -> list[dict[str, Any]]:
+    text = clickhouse.ask(f"{sql} FORMAT JSONEachRow")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def compare_events(clickhouse: ClickHouseServer, reference: MemoryTables, expected: int) -> None:
+    sources = "source_partition, source_offset, source_index"
+    distinct = int(clickhouse.ask(f"SELECT uniqExact({sources}) FROM disturbed.events"))
+    assert (stored(clickhouse), distinct) == (expected, expected)  # raw rows, not FINAL
+    assert clickhouse.ask("SELECT count() FROM disturbed.quarantine") == "0"
+    place = "log_partition, log_offset, log_index"
+    found = {
+        tuple(row.values())
+        for row in rows(clickhouse, f"SELECT id, {place}, duplicate FROM disturbed.events")
+    }
+    told = {
+        (e.id, e.log_partition, e.log_offset, e.log_index, bool(e.duplicate)) for e, _ in reference.events
+    }
+    assert {(i, int(p), int(o), int(x), bool(d)) for i, p, o, x, d in found} == told
+
+
+def compare_alerts(clickhouse: ClickHouseServer, reference: MemoryTables) -> None:
+    columns = "id, revision, detector, key, summary, count, log_partition, log_offset, log_index"
+    found = sorted(
+        tuple(str(value) for value in row.values())
+        for row in rows(clickhouse, f"SELECT {columns} FROM disturbed.alerts")
+    )
+    told = sorted(
+        tuple(
+            str(value)
+            for value in (
+                a.id,
+                a.revision,
+                a.detector,
+                a.key,
+                a.summary,
+                a.count,
+                a.log_partition,
+                a.log_offset,
+                a.log_index,
+            )
+        )
+        for a in reference.alerts
+    )
+    assert told, "the runs hold nothing that a detector finds"
+    assert found == told
