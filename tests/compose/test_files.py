@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -16,6 +17,7 @@ from parts.kafka_server import JARS, JAVA, PROPERTIES
 from dashboards.build import DATASOURCE_UID, FOLDER_TITLE, FOLDER_UID, HERE, PLUGIN, PLUGIN_VERSION
 from dashboards.push import Datasource
 from detectors import BUILTIN
+from sinks.clickhouse import ClickHouse
 from tocsin.config import load
 
 COMPOSE = Path(__file__).parents[2] / "compose"
@@ -186,6 +188,28 @@ def test_everyone_names_the_same_topic_and_places() -> None:
     assert topic in SERVICES["simulator"]["command"]
     assert topic in SERVICES["topics"]["command"][0].split()
     assert tables["source"]["brokers"] == ["kafka:9092"]
-    assert tables["sinks"]["clickhouse"]["user"] == SERVICES["clickhouse"]["environment"]["CLICKHOUSE_USER"]
     state = Path(tables["checkpoints"]["directory"])
     assert {target for _, target, _ in mounts(SERVICES["tocsin"])} >= {str(state.parent)}
+
+
+def test_each_part_has_a_user_of_its_own() -> None:
+    users = ElementTree.parse(COMPOSE / "clickhouse" / "users.d" / "tocsin.xml").getroot().find("users")
+    assert users is not None
+    variables = {user.tag: user.find("password").attrib["from_env"] for user in users}  # type: ignore[union-attr]
+    server = SERVICES["clickhouse"]["environment"]
+    for service in ("migrate", "tocsin"):
+        environment = SERVICES[service]["environment"]
+        sink = load(COMPOSE / "tocsin.toml", environment).sinks["clickhouse"]
+        assert isinstance(sink, ClickHouse)
+        assert environment["CLICKHOUSE_PASSWORD"] == server[variables[sink.place().user]]
+    grafana = Datasource(host="clickhouse").username
+    assert variables[grafana] == "CLICKHOUSE_GRAFANA_PASSWORD"
+    assert SERVICES["grafana"]["environment"][variables[grafana]] == server[variables[grafana]]
+
+
+def test_the_default_user_is_gone() -> None:
+    users = ElementTree.parse(COMPOSE / "clickhouse" / "users.d" / "default.xml").getroot().find("users")
+    assert users is not None
+    assert [(user.tag, user.attrib) for user in users] == [("default", {"remove": "remove"})]
+    mounted = {source for source, _, _ in mounts(SERVICES["clickhouse"])}
+    assert {f"./clickhouse/users.d/{name}.xml" for name in ("tocsin", "default")} <= mounted

@@ -110,7 +110,7 @@ def test_shares_of_errors_and_refusals_are_right(stored: Stored) -> None:
     assert {(row["time"], row["application"]): (row["errors"], row["refused"]) for row in rows} == {
         key: (
             sum(e.status == "error" for e in events) / len(events),
-            sum(e.status == "refused" for e in events) / len(events),
+            sum(e.status in ("refused", "blocked") for e in events) / len(events),
         )
         for key, events in groups.items()
     }
