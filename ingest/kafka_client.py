@@ -8,14 +8,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from kafka.structs import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.structs import OffsetAndMetadata, TopicPartition
 from msgspec import Meta
 
 from ingest import kafka_codec
 from tocsin.contracts import SourceUnavailable
 from tocsin.logs import Log
+from tocsin.model import Partition
 
+BOOTSTRAP_MS = 10_000  # until some broker must have answered
 REQUEST_MS = 5_000  # one administrative request
 
 log = Log("kafka")
@@ -77,7 +80,7 @@ class Connection(msgspec.Struct, frozen=True):
             "client_id": "tocsin",
             "security_protocol": security.protocol,
             "ssl_check_hostname": security.check_hostname,
-            "bootstrap_timeout_ms": 10_000,
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
             "reconnect_backoff_max_ms": 2_000,
         }
         named = {
@@ -108,12 +111,12 @@ class Connection(msgspec.Struct, frozen=True):
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
-        return _connect(KafkaConsumer, self.options() | safe | options, self.addresses)
+        return connect(KafkaConsumer, self.options() | safe | options, self.addresses)
 
     def admin(self) -> Admin:
         """A client for topics and offsets."""
         options = self.options() | {"request_timeout_ms": REQUEST_MS}
-        return Admin(_connect(KafkaAdminClient, options, self.addresses))
+        return Admin(connect(KafkaAdminClient, options, self.addresses))
 
 
 class Admin:
@@ -140,6 +143,12 @@ class Admin:
             return False
         self._ask("wait_for_topics", [name], timeout_ms=20_000)
         return True
+
+    def configs(self, topic: str) -> Mapping[str, str]:
+        """How a topic is configured, defaults included."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+        found = self._ask("describe_configs", [resource], config_filter="all")
+        return {name: str(config["value"]) for name, config in found["topic"][topic].items()}
 
     def bounds(self, topic: str, partitions: Iterable[int]) -> Mapping[int, tuple[int, int]]:
         """First offset and end of each partition, uncommitted transactions included."""
@@ -174,14 +183,17 @@ class Admin:
             raise SourceUnavailable(f"{method}: {described(error)}") from error
 
 
+def offsets_of(positions: Mapping[Partition, int]) -> dict[Any, Any]:
+    """Positions as the client wants them."""
+    return {
+        TopicPartition(partition.name, partition.number): OffsetAndMetadata(offset, "", -1)
+        for partition, offset in positions.items()
+    }
+
+
 def described(error: BaseException) -> str:
     """An error of the client's, in one short line."""
     return f"{type(error).__name__}: {str(error)[:300]}"
-
-
-def error_of(code: int) -> str:
-    """The name of a broker's error code."""
-    return str(for_code(code).__name__)
 
 
 def loopback(addresses: Iterable[str]) -> bool:
@@ -196,7 +208,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _connect(client: Any, options: Mapping[str, Any], addresses: list[str]) -> Any:
+def connect(client: Any, options: Mapping[str, Any], addresses: list[str]) -> Any:
+    """A client of the library's. Raises SourceUnavailable."""
     try:
         return client(**options)
     except (KafkaError, OSError) as error:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from kafka import ConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import FencedInstanceIdError, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
-from kafka.structs import OffsetAndMetadata, TopicPartition
+from kafka.structs import TopicPartition
 
 from ingest import kafka_codec
-from ingest.kafka_client import described
+from ingest.kafka_client import described, offsets_of
 from tocsin.contracts import Changes, ConfigError, Fenced, LogChanged, Reader, SourceUnavailable
 from tocsin.logs import Log
 from tocsin.model import Partition, Record
@@ -131,11 +131,8 @@ class KafkaReader(Reader):
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """For lag tools; the answer is not waited for."""
-        offsets = {
-            _tp(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in positions.items()
-        }
         try:
-            self._consumer.commit_async(offsets)
+            self._consumer.commit_async(offsets_of(positions))
         except (KafkaError, OSError, RuntimeError, AssertionError) as error:
             log.debug("the commit hint was not taken", error=error)
 
