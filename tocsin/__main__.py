@@ -6,13 +6,14 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from tocsin import registry
 from tocsin.commands import COMMANDS
 from tocsin.commands.terminal import warn
 from tocsin.contracts import ConfigError, TocsinError
-from tocsin.exits import EXITS, INTERRUPTED, code_of
+from tocsin.exits import EXITS, INTERNAL, INTERRUPTED, code_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TocsinError as error:
         warn(str(error))
         return code_of(error)
+    except Exception as error:  # what it says may quote input, so only where it happened is told
+        warn(f"a mistake in Tocsin: {type(error).__name__}")
+        sys.stderr.writelines(traceback.format_tb(error.__traceback__))
+        return INTERNAL
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from tocsin.logs import Log
 from tocsin.metrics import Metrics
 from tocsin.model import Record
 from tocsin.plan import Unpacked
-from tocsin.redact import Redaction
 from tocsin.unpack import Unpacker
 from tocsin.watchdog import Watchdog
 from tocsin.worker import Ports, Unpack, Watchers, Worker
@@ -165,7 +164,7 @@ class Pipeline:
             if stop.is_set():
                 return None
             opened.pop_all()  # the worker closes them
-        unpack = self._unpacker() if exchange is None else frame.unpack
+        unpack = _placed(self._unpacker()) if exchange is None else frame.unpack
         quarantine = settings.quarantine if exchange is None and self._patient else None
         ports = Ports(reader, unpack, writers, store)
         return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)
@@ -208,9 +207,8 @@ class Pipeline:
         """A thread that fills the exchange; when it fails it stops the other part too."""
         metrics, health, watchdog = self.watchers
         surroundings = registry.resolve(SURROUNDINGS)(metrics=metrics, health=health, watchdog=watchdog)
-        cleaner = Redaction(self._settings.content)
         part = registry.resolve(INGEST_PART)(
-            exchange, self._unpacker(), surroundings, self._settings.quarantine, cleaner
+            exchange, self._unpacker(), surroundings, self._settings.quarantine
         )
         thread = threading.Thread(target=self._ingest, args=(part, stop), name="ingest", daemon=True)
         thread.start()
@@ -232,15 +230,20 @@ class Pipeline:
 
     # What both parts share.
 
-    def _unpacker(self) -> Unpack:
+    def _unpacker(self) -> Unpacker:
         settings = self._settings
         decoder = registry.load(registry.DECODERS, settings.format)(settings.limits)
-        unpack = Unpacker(decoder, settings.groups, settings.limits, settings.quarantine)
+        return Unpacker(
+            decoder, settings.groups, settings.limits, sample_bytes=settings.quarantine.sample_bytes
+        )
+
+    def _direct(self) -> Unpack:
+        """Unpacking where the source is the log."""
+        unpack = self._unpacker()
 
         def unpacked(record: Record) -> Unpacked:
-            return Unpacked(
-                record.offset, record.next_offset, record.arrival, unpack(record), len(record.value)
-            )
+            items = unpack(record)
+            return Unpacked(record.offset, record.next_offset, record.arrival, items, len(record.value))
 
         return self._around(unpacked) if self._around else unpacked
 
@@ -260,3 +263,12 @@ class Pipeline:
         finally:
             over.set()
             thread.join()
+
+
+def _placed(unpack: Unpacker) -> Callable[[Record], Unpacked]:
+    """For a log whose records are not frames: the items with the record's place."""
+
+    def unpacked(record: Record) -> Unpacked:
+        return Unpacked(record.offset, record.next_offset, record.arrival, unpack(record), len(record.value))
+
+    return unpacked

@@ -21,6 +21,7 @@ from msgspec.structs import force_setattr
 from tocsin.contracts import Changes, LogChanged, Reader, Source
 from tocsin.model import Event, Partition, Record, Reject
 from tocsin.plan import Unpacked
+from tocsin.unpack import Oversized
 from tocsin.wrapped import WrappedReader
 
 PREFIX = "retry:"
@@ -142,7 +143,7 @@ class Sieve:
 
     def _sifted(self, record: Record, unpacked: Unpacked) -> Unpacked:
         place = Place(*record.partition, record.offset)
-        if self._digests.get(place) != sha256(record.value).hexdigest():
+        if self._digests.get(place) != _digest(record):
             self.changed += 1
             return unpacked._replace(items=())
         stored = self._stored.get(place, ())
@@ -155,3 +156,7 @@ class Sieve:
         self.read += bool(events)
         self.still += not events
         return unpacked._replace(items=events, backfill=True)
+
+
+def _digest(record: Record) -> str:
+    return record.sha256 if isinstance(record, Oversized) else sha256(record.value).hexdigest()
