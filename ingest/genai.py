@@ -153,6 +153,8 @@ class SpanReader:
         found = operation(span)
         if found is None or found.kind is None:
             return None
+        if found.kind == "tool" and str(span.attributes.get("gen_ai.tool.name", "")).startswith("("):
+            return None  # a stand-in for several calls: "(merged tools)"
         draft = read(span.attributes, Draft(dict(base)))
         return self.finish(span, found, draft)
 
@@ -185,7 +187,7 @@ class SpanReader:
             fields["invalid_fields"] = tuple(draft.invalid)
         if half:
             fields["half"] = half
-        elif kind == "llm" and not fields.get("input") and not fields.get("output"):
+        elif kind == "llm" and found.name != "embeddings" and not fields.get("content_available"):
             half = "span" if span.scope.startswith(aliases.CONTENT_IN_LOGS) else ""
         if half and span.trace_id and span.span_id:
             fields["half"] = half

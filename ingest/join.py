@@ -9,6 +9,8 @@ from msgspec.structs import force_setattr
 
 from tocsin.model import Event, Reject
 
+SLACK = 1.0  # seconds by which the clocks of two reporters of one call may differ
+
 _OWN = frozenset(
     ("kind", "operation", "time", "trace_id", "span_id", "parent_span_id", "duration_ms", "join", "half")
 )
@@ -20,12 +22,13 @@ _FILLED = tuple(
 
 
 def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
-    """The items without inner spans that tell of the same call or execution as an outer one.
+    """The items without spans that tell of the same call or execution as another one.
 
     A provider's SDK and an instrumentation around it both report a call: they share the response
     id, or, where one of them lacks it, one is the other's parent and they agree on the model. Two
-    spans of one tool execution share the call's id. The outer span stays and learns what only the
-    inner one knows.
+    spans of one tool execution share the call's id, or are parent and child. A streamed reply may
+    come as a span without duration that repeats the question. The outer or earlier span stays and
+    learns what only the other knows.
     """
     if len(items) < 2:
         return items
@@ -33,47 +36,69 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
     firsts: dict[tuple[str, str], Event] = {}
     gone: set[int] = set()
     for item in items:
-        if isinstance(item, Reject):
+        if isinstance(item, Reject) or item.kind not in ("llm", "tool"):
             continue
-        other = _same_call(item, spans, firsts)
-        if other is not None and other is not item:
-            outer, inner = (item, other) if other.parent_span_id == item.span_id else (other, item)
-            if id(outer) not in gone and id(inner) not in gone:
-                _fill(outer, inner)
-                gone.add(id(inner))
+        other = _same_call(item, spans, firsts) or _streamed(item, items)
+        if other is None or id(other) in gone or id(item) in gone:
+            continue
+        stays, goes = (item, other) if other.parent_span_id == item.span_id != "" else (other, item)
+        _fill(stays, goes)
+        gone.add(id(goes))
     return [item for item in items if id(item) not in gone] if gone else items
 
 
 def _same_call(item: Event, spans: dict[str, Event], firsts: dict[tuple[str, str], Event]) -> Event | None:
-    identity = item.response_id if item.kind == "llm" else item.tool_call_id if item.kind == "tool" else ""
+    identity = item.response_id if item.kind == "llm" else item.tool_call_id
     if identity:
-        first = firsts.setdefault((f"{item.kind}{item.trace_id}", identity), item)
-        if first is not item:
+        first = firsts.setdefault((item.kind, identity), item)
+        if first is not item and _agree(first, item):
             return first
     parent = spans.get(item.parent_span_id)
-    if parent is None or parent.kind != item.kind or item.kind not in ("llm", "tool"):
+    if parent is None or parent.kind != item.kind or parent.trace_id != item.trace_id:
         return None
-    return parent if _agree(parent, item) else None
+    theirs = parent.response_id if item.kind == "llm" else parent.tool_call_id
+    return parent if not (identity and theirs) and _agree(parent, item) else None
 
 
-def _agree(parent: Event, child: Event) -> bool:
-    if child.kind == "tool":
-        same_call = not (parent.tool_call_id and child.tool_call_id)
-        return same_call and parent.tool_name == child.tool_name and parent.trace_id == child.trace_id
-    both = parent.response_id and child.response_id
-    models = {parent.model, parent.response_model} & {child.model, child.response_model} - {""}
-    return not both and bool(models) and parent.trace_id == child.trace_id
+def _agree(one: Event, other: Event) -> bool:
+    """Whether both are about the same tool or model, at the same time."""
+    if one.kind == "tool":
+        return one.tool_name == other.tool_name and one.trace_id == other.trace_id
+    if not {one.model, one.response_model} & {other.model, other.response_model} - {""}:
+        return False
+    return one.time <= _end(other) + SLACK and other.time <= _end(one) + SLACK
 
 
-def _fill(outer: Event, inner: Event) -> None:
+def _end(event: Event) -> float:
+    return event.time + (event.duration_ms or 0.0) / 1e3
+
+
+def _streamed(item: Event, items: list[Event | Reject]) -> Event | None:
+    """The call whose reply this is: it asked the same and has no answer of its own."""
+    if item.duration_ms != 0 or not item.output or not item.input:
+        return None
+    for other in items:
+        if (
+            isinstance(other, Event)
+            and other.kind == "llm"
+            and not other.output
+            and other.model == item.model
+            and other.time <= item.time
+            and other.input == item.input
+        ):
+            return other
+    return None
+
+
+def _fill(stays: Event, goes: Event) -> None:
     for name, default in _FILLED:
-        value: Any = getattr(outer, name)
-        other: Any = getattr(inner, name)
+        value: Any = getattr(stays, name)
+        other: Any = getattr(goes, name)
         if value == default and other != default:
-            force_setattr(outer, name, other)
-    if outer.input_tokens is not None and inner.input_tokens is not None:
+            force_setattr(stays, name, other)
+    if stays.input_tokens is not None and goes.input_tokens is not None:
         # the one that counts cached tokens says more
-        force_setattr(outer, "input_tokens", max(outer.input_tokens, inner.input_tokens))
-    if outer.half and outer.content_available:
-        force_setattr(outer, "half", "")
-        force_setattr(outer, "join", "")
+        force_setattr(stays, "input_tokens", max(stays.input_tokens, goes.input_tokens))
+    if stays.half and stays.content_available:
+        force_setattr(stays, "half", "")
+        force_setattr(stays, "join", "")

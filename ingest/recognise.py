@@ -1,175 +1,160 @@
-"""Recognition, record by record: compression, arrays and shippers' envelopes are taken off until a
-known format is left.
+"""Which format a record is in: told by the record alone, layer by layer.
 
-    bytes -> gzip, zstd -> JSON -> array | {"records": []} | OTLP | native | envelope -> ...
-
-What decides is the record alone, never the ones before it.
+The leaf formats stand in `LEAVES`; the first whose fingerprint fits reads the document. Nothing is
+remembered from one record to the next, so what a record becomes never depends on its neighbours.
 """
 
 from __future__ import annotations
 
-import io
-import zlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
-import zstandard
 from msgspec.structs import force_setattr
 
+from ingest import otlp
+from ingest.compression import Damaged, TooLarge, compressed, expand
 from ingest.lenient import Unreadable, loads
 from ingest.native import MARK, NativeDecoder
-from ingest.otlp import OtlpDecoder, recognises
+from ingest.otlp import OtlpDecoder
 from ingest.times import epoch
 from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
-LAYERS = 3  # of compression and envelopes, one inside the other
-SHAPE_KEYS, SHAPE_CHARACTERS = 24, 200
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+UNWRAPS = 3  # how many envelopes are opened
+SHAPE_KEYS = 12
+_NATIVE = re.compile(rb'\s{0,8}\{\s{0,8}"tocsin"')
+_CARRIERS = ("log", "message", "msg", "body")
+_ENVELOPE_TIMES = ("@timestamp", "timestamp", "time", "date")
 
-_NATIVE = b'{"tocsin":'
-_TEXTS = ("log", "message", "msg", "body", "event.original")
-_TIMES = ("@timestamp", "timestamp", "time")
-_BLANK = b" \t\r\n\xef\xbb\xbf"
+
+class Leaf(Protocol):
+    """A format whose documents are read once they are parsed."""
+
+    name: str
+
+    def read(self, document: Any) -> Decoded: ...
+
+
+class Fingerprint(NamedTuple):
+    """A leaf format and how its documents are told from others."""
+
+    fits: Callable[[Mapping[str, Any]], bool]
+    leaf: Callable[[LimitSettings], Leaf]
+
+
+LEAVES: tuple[Fingerprint, ...] = (
+    Fingerprint(otlp.recognises, OtlpDecoder),
+    Fingerprint(lambda document: MARK in document, NativeDecoder),
+)
 
 
 class Recogniser:
-    """The decoder `auto`: every format that is known here, in whatever it is wrapped."""
+    """Decodes records of any known format."""
 
     name = "auto"
 
     def __init__(self, limits: LimitSettings | None = None) -> None:
         self._limits = limits or LimitSettings()
         self._native = NativeDecoder(self._limits)
-        self._otlp = OtlpDecoder(self._limits)
+        self._leaves = [(mark.fits, mark.leaf(self._limits)) for mark in LEAVES]
 
     def decode(self, value: bytes) -> Decoded:
-        if value.startswith(_NATIVE):
-            return _named(self._native.decode(value), self._native.name)
-        return self._bytes(value, LAYERS)
-
-    def _bytes(self, value: bytes, layers: int) -> Decoded:
-        if value.startswith((GZIP, ZSTD)):
-            return self._compressed(value, layers)
-        if value.lstrip(_BLANK)[:1] not in (b"{", b"["):
-            return _rejected("undecodable", "neither JSON nor a compression that is known")
+        if _NATIVE.match(value):
+            return self._stamped(self._native.decode(value), "native")
+        if compressed(value):
+            return self._expanded(value)
         try:
             document = loads(value)
         except Unreadable as error:
             return Decoded((error.reject(),))
-        if isinstance(document, dict) and MARK in document:
-            return _named(self._native.decode(value), self._native.name)
-        return self._document(document, layers)
+        return self._document(document, UNWRAPS)
 
-    def _compressed(self, value: bytes, layers: int) -> Decoded:
-        if not layers:
-            return _rejected("too_deep", f"more than {LAYERS} layers")
+    def _expanded(self, value: bytes) -> Decoded:
         try:
-            plain = _decompressed(value, self._limits.record_bytes)
-        except (zlib.error, zstandard.ZstdError, EOFError) as error:
-            return _rejected("undecodable", f"broken compression: {type(error).__name__}")
-        if plain is None:
-            return _rejected("too_large", "decompresses to more than limits.record_bytes")
-        return self._bytes(plain, layers - 1)
+            inner = expand(value, self._limits.record_bytes)
+        except TooLarge as error:
+            return Decoded((Reject(reason="too_large", detail=str(error)),))
+        except Damaged as error:
+            return Decoded((Reject(reason="undecodable", detail=f"compressed: {error}"[:200]),))
+        if compressed(inner):
+            return Decoded((Reject(reason="undecodable", detail="compressed twice"),))
+        return self.decode(inner)
 
-    def _document(self, document: Any, layers: int) -> Decoded:
+    def _document(self, document: Any, unwraps: int) -> Decoded:
         if isinstance(document, list):
-            return self._many(document, layers)
+            return self._each(document, unwraps)
         if not isinstance(document, dict):
-            return _rejected("unrecognised", f"JSON, but a bare {type(document).__name__}")
-        if recognises(document):
-            return _named(self._otlp.read(document), self._otlp.name)
-        if MARK in document:
-            return _named(self._native.read(document), self._native.name)
+            return Decoded((_unrecognised(type(document).__name__),))
+        for fits, leaf in self._leaves:
+            if fits(document):
+                return self._stamped(leaf.read(document), leaf.name)
         records = document.get("records")
-        if isinstance(records, list):
-            return self._many(records, layers)
-        return self._envelope(document, layers)
+        if isinstance(records, list) and unwraps:  # Azure's diagnostic settings
+            return self._each(records, unwraps - 1)
+        inner = _unwrapped(document) if unwraps else None
+        if inner is None:
+            return Decoded((_unrecognised(shape(document)),))
+        return _timed(self._document(inner, unwraps - 1), document)
 
-    def _many(self, documents: Sequence[Any], layers: int) -> Decoded:
+    def _each(self, documents: Sequence[Any], unwraps: int) -> Decoded:
+        if not unwraps:
+            return Decoded((_unrecognised("list"),))
         items: list[Event | Reject] = []
         ignored = 0
-        room = self._limits.events_per_record
-        for number, document in enumerate(documents):
-            if len(items) >= room:
-                detail = f"{len(documents) - number} elements of an array were not read"
-                items.append(Reject(reason="too_many", detail=detail))
+        for document in documents:
+            if len(items) >= self._limits.events_per_record:
+                items.append(Reject(reason="too_many", detail=f"more than {len(items)} events in one record"))
                 break
-            decoded = self._document(document, layers) if layers else _TOO_DEEP
-            items += decoded.items
-            ignored += decoded.ignored
+            found = self._document(document, unwraps - 1)
+            items.extend(found.items)
+            ignored += found.ignored
         return Decoded(items, ignored)
 
-    def _envelope(self, document: dict[str, Any], layers: int) -> Decoded:
-        """A shipper's record around JSON text; its own fields stay with what was inside."""
-        for name in _TEXTS:
-            text = _inner(document, name)
-            if text is None:
+    def _stamped(self, decoded: Decoded, name: str) -> Decoded:
+        for item in decoded.items:
+            if type(item) is Event:
+                force_setattr(item, "source_format", name)
+        return decoded
+
+
+def _unwrapped(envelope: Mapping[str, Any]) -> Any:
+    """The document that a shipper put into an envelope, as JSON text or already parsed; None: none."""
+    event = envelope.get("event")
+    original = event.get("original") if isinstance(event, dict) else envelope.get("event.original")
+    for carried in (original, *(envelope.get(name) for name in _CARRIERS)):
+        if isinstance(carried, str) and carried.lstrip()[:1] in ("{", "["):
+            try:
+                return loads(carried.encode("utf-8", "replace"))
+            except Unreadable:
                 continue
-            if not layers:
-                return _TOO_DEEP
-            decoded = self._bytes(text.encode("utf-8", "replace"), layers - 1)
-            _keep(document, name, decoded.items)
-            return decoded
-        reject = Reject(reason="unrecognised", detail="JSON of no known shape", shape=shape_of(document))
-        return Decoded((reject,))
+        if isinstance(carried, dict | list) and _known(carried):
+            return carried
+    return None
 
 
-def shape_of(document: dict[str, Any]) -> str:
-    """The top-level keys, sorted: records of one unknown kind have one shape."""
-    names = sorted(str(name)[:40] for name in list(document)[: 4 * SHAPE_KEYS])[:SHAPE_KEYS]
-    return ",".join(names)[:SHAPE_CHARACTERS]
+def _known(carried: Any) -> bool:
+    if isinstance(carried, list):
+        return bool(carried) and _known(carried[0])
+    return isinstance(carried, dict) and any(mark.fits(carried) for mark in LEAVES)
 
 
-def _inner(document: dict[str, Any], name: str) -> str | None:
-    """JSON text in a field, whose dots may be levels."""
-    value: Any = document.get(name)
-    if value is None and "." in name:
-        first, _, rest = name.partition(".")
-        inside = document.get(first)
-        value = inside.get(rest) if isinstance(inside, dict) else None
-    if isinstance(value, dict) and (MARK in value or recognises(value)):
-        return None
-    return value if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else None
-
-
-def _keep(envelope: dict[str, Any], inner: str, items: Iterable[Event | Reject]) -> None:
-    time = next((found for name in _TIMES if (found := epoch(envelope.get(name)))), None)
-    extra = {
-        f"shipper.{name}"[:64]: value[:256]
-        for name, value in list(envelope.items())[:16]
-        if isinstance(value, str) and name != inner and name not in _TIMES
-    }
-    for item in items:
-        if isinstance(item, Event):
-            if time and not item.time:
+def _timed(decoded: Decoded, envelope: Mapping[str, Any]) -> Decoded:
+    """Events that do not know their time take the envelope's."""
+    time = next((time for name in _ENVELOPE_TIMES if (time := epoch(envelope.get(name)))), None)
+    if time is not None:
+        for item in decoded.items:
+            if isinstance(item, Event) and not item.time:
                 force_setattr(item, "time", time)
-            if extra:
-                force_setattr(item, "attributes", extra | item.attributes)
-
-
-def _decompressed(value: bytes, most: int) -> bytes | None:
-    """At most `most` bytes; None where there are more."""
-    if value.startswith(ZSTD):
-        reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(value), read_across_frames=True)
-        plain = reader.read(most + 1)
-    else:
-        inflate = zlib.decompressobj(wbits=31)
-        plain = inflate.decompress(value, most + 1)
-        if not inflate.eof and len(plain) <= most:
-            raise EOFError
-    return plain if len(plain) <= most else None
-
-
-def _named(decoded: Decoded, name: str) -> Decoded:
-    for item in decoded.items:
-        if isinstance(item, Event):
-            force_setattr(item, "source_format", name)
     return decoded
 
 
-def _rejected(reason: str, detail: str) -> Decoded:
-    return Decoded((Reject(reason=reason, detail=detail),))
+def _unrecognised(what: str) -> Reject:
+    return Reject(reason="unrecognised", detail="of no known format", shape=what)
 
 
-_TOO_DEEP = _rejected("too_deep", f"more than {LAYERS} layers of envelopes")
+def shape(document: Mapping[str, Any]) -> str:
+    """The sorted top-level keys, few and short, so that unknown records can be counted by kind."""
+    keys = sorted(key[:40] for key in list(document)[:200])
+    more = ["..."] if len(keys) > SHAPE_KEYS else []
+    return ",".join([*keys[:SHAPE_KEYS], *more])

@@ -1,90 +1,104 @@
-"""Unpacking: a record's bytes become items that know their source, tenant and application.
-
-Pure: the same record gives the same items in every process. Nothing that is wrong with a record
-raises; it comes back as a Reject.
-"""
+"""One record to its items: events and rejects, stamped with where they came from and whose they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha256
+import hashlib
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from tocsin.contracts import Decoder
 from tocsin.model import Event, Record, Reject
 from tocsin.reading.redaction import Redactor
-from tocsin.settings import GroupSettings, LimitSettings, QuarantineSettings
+from tocsin.settings import GroupSettings, LimitSettings
 
-DEFAULT = "default"  # the application of whoever names none
+_MARGIN = 4096  # read beyond a sample, so that a secret across its end is seen whole
+
+
+class Oversized(Record, frozen=True, gc=False):
+    """A record that its source refused to read whole; `value` is only its beginning."""
+
+    size: int
+    sha256: str
 
 
 class Unpacker:
-    """Bytes of a source to stamped items, by one decoder."""
+    """Applies a decoder to records: pure, and whatever a decoder does, it returns."""
 
     def __init__(
-        self, decoder: Decoder, groups: GroupSettings, limits: LimitSettings, quarantine: QuarantineSettings
+        self,
+        decoder: Decoder,
+        groups: GroupSettings | None = None,
+        limits: LimitSettings | None = None,
+        *,
+        sample_bytes: int = 256,
+        redactor: Redactor | None = None,
     ) -> None:
         self._decoder = decoder
-        self._tenant = groups.tenant
-        self._believed = groups.tenant_from_payload
-        self._most = limits.record_bytes
-        self._sample = quarantine.sample_bytes
-        self._redact = Redactor().redact
-        self.ignored = 0  # parts that were known and no event, since the start
+        self._groups = groups or GroupSettings()
+        self._limit = (limits or LimitSettings()).record_bytes
+        self._sample_bytes = sample_bytes
+        self._redactor = redactor or Redactor()
 
-    def __call__(self, record: Record) -> Sequence[Event | Reject]:
-        """The items of a record, in its order."""
-        if len(record.value) > self._most:
-            return (self._refused(record, Reject(reason="too_large", detail="above limits.record_bytes"), 0),)
-        try:
-            decoded = self._decoder.decode(record.value)
-        except Exception as error:  # a decoder's bug costs its record, never the stream
-            detail = f"{self._decoder.name}: {type(error).__name__}"
-            return (self._refused(record, Reject(reason="invalid", detail=detail), 0),)
-        self.ignored += decoded.ignored
-        items: list[Event | Reject] = []
-        for index, item in enumerate(decoded.items):
-            if isinstance(item, Event):
-                self._stamp(record, index, item)
-                items.append(item)
-            else:
-                items.append(self._refused(record, item, index))
+    def __call__(self, record: Record) -> list[Event | Reject]:
+        """The items in order; empty where all of the record is known and no event."""
+        items = self._items(record)
+        name, number = record.partition
+        offset, tenant = record.offset, self._groups.tenant
+        believed, format_ = self._groups.tenant_from_payload, self._decoder.name
+        for index, item in enumerate(items):
+            force_setattr(item, "source", name)
+            force_setattr(item, "source_partition", number)
+            force_setattr(item, "source_offset", offset)
+            force_setattr(item, "source_index", index)
+            if type(item) is not Event:
+                force_setattr(item, "tenant", tenant)
+                continue
+            if not item.source_format:
+                force_setattr(item, "source_format", format_)
+            if not (believed and item.tenant):
+                force_setattr(item, "tenant", tenant)
+            if not item.application:
+                force_setattr(item, "application", item.service or item.agent or "default")
         return items
 
-    def _stamp(self, record: Record, index: int, event: Event) -> None:
-        name, number = record.partition
-        force_setattr(event, "source", name)
-        if number:
-            force_setattr(event, "source_partition", number)
-        force_setattr(event, "source_offset", record.offset)
-        if index:
-            force_setattr(event, "source_index", index)
-        if not event.source_format:
-            force_setattr(event, "source_format", self._decoder.name)
-        if not (self._believed and event.tenant):
-            force_setattr(event, "tenant", self._tenant)
-        if not event.application:
-            force_setattr(event, "application", event.service or event.agent or DEFAULT)
+    def _items(self, record: Record) -> list[Event | Reject]:
+        size = record.size if isinstance(record, Oversized) else len(record.value)
+        if isinstance(record, Oversized) or size > self._limit:
+            return self._explained(record, [Reject(reason="too_large", detail=f"{size} bytes of {self._limit}")])
+        try:
+            items = list(self._decoder.decode(record.value).items)
+        except RecursionError:
+            items = [Reject(reason="too_deep", detail="nested too deep")]
+        except Exception as error:  # a decoder may be a plugin; its message may quote the input
+            detail = f"decoder {self._decoder.name}: {type(error).__name__}"
+            items = [Reject(reason="invalid", detail=detail)]
+        for item in items:
+            if type(item) is not Event:
+                return self._explained(record, items)
+        return items
 
-    def _refused(self, record: Record, reject: Reject, index: int) -> Reject:
-        """The reject with its place and a bounded, redacted sample of what was refused."""
-        value = record.value
-        return Reject(
-            reason=reject.reason,
-            detail=reject.detail,
-            shape=reject.shape,
-            sample=reject.sample or self._redacted(value),
-            size=reject.size or len(value),
-            sha256=reject.sha256 or sha256(value).hexdigest(),
-            source=record.partition.name,
-            source_partition=record.partition.number,
-            source_offset=record.offset,
-            source_index=index,
-            tenant=self._tenant,
-        )
+    def _explained(self, record: Record, items: list[Event | Reject]) -> list[Event | Reject]:
+        """The rejects among the items with size, digest and a redacted sample of the record."""
+        value, redact = record.value, self._redactor.redact
+        if isinstance(record, Oversized):
+            size, digest = record.size, record.sha256
+        else:
+            size, digest = len(value), hashlib.sha256(value).hexdigest()
+        sample = self._sample(value)
+        explained: list[Event | Reject] = []
+        for item in items:
+            if type(item) is Event:
+                explained.append(item)
+                continue
+            reject = item if isinstance(item, Reject) else Reject(reason="invalid", detail="no event")
+            own = self._sample(reject.sample.encode("utf-8", "replace")) if reject.sample else sample
+            detail, shape = redact(reject.detail[:500]), redact(reject.shape[:600])
+            explained.append(replace(reject, detail=detail, shape=shape, sample=own, size=size, sha256=digest))
+        return explained
 
-    def _redacted(self, value: bytes) -> str:
-        """The beginning; redacted over twice the length, so that a secret on the cut is still seen whole."""
-        text = value[: 2 * self._sample].decode("utf-8", "replace")
-        return self._redact(text)[: self._sample]
+    def _sample(self, value: bytes) -> str:
+        if not self._sample_bytes:
+            return ""
+        text = value[: self._sample_bytes + _MARGIN].decode("utf-8", "replace")
+        clean = self._redactor.redact(text)
+        return clean.encode()[: self._sample_bytes].decode("utf-8", "ignore")

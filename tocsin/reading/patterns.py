@@ -1,155 +1,117 @@
-"""What secrets and personal data look like: one list, for redaction and for every detector.
+"""What secrets and personal data look like: the one list of it, as data.
 
-Patterns are ASCII, linear in the text (no nested or adjacent unbounded repeats over one class) and
-valid for Python's `re` and for Hyperscan. Where a group `value` exists, only it is the secret. A
-`check` sorts out what merely looks alike.
+`expression` is a regular expression in the common subset of Python and Hyperscan: no look-around, no
+back-references, bounded repeats, so that every search is linear. What must not touch a match on
+either side stands in `before` and `after` as character classes, and `check` names a test in
+`tocsin.reading.checks` that a match must pass (a checksum, a range, enough randomness). Where a group
+named `secret` exists, only that part is replaced.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
+
+WORD = "0-9A-Za-z_"
 
 
 class Pattern(NamedTuple):
-    """One type of secret or personal data, and the mark that replaces it."""
+    """One kind of thing to be replaced by `[mark]`."""
 
-    name: str
-    kind: str  # secret, personal
+    mark: str
     expression: str
-    check: Callable[[str], bool] | None = None
-    caseless: bool = False
-    trigger: str = ""  # what the fast scan looks for instead, where `expression` is too much for it
+    check: str = ""
+    before: str = WORD  # characters that must not stand directly in front
+    after: str = WORD  # characters that must not follow
+    ignore_case: bool = False
 
-    @property
-    def mark(self) -> str:
-        return f"[{self.kind}:{self.name}]"
-
-
-def luhn(text: str) -> bool:
-    """Whether the digits satisfy the Luhn check of payment cards (ISO/IEC 7812-1, annex B)."""
-    digits = [int(character) for character in text if character.isdigit()]
-    if len(set(digits)) < 2:
-        return False
-    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-
-
-def iban(text: str) -> bool:
-    """Whether the check digits fit (ISO 13616, mod 97)."""
-    compact = text.replace(" ", "")
-    if not 15 <= len(compact) <= 34:
-        return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
-
-
-def social_security_number(text: str) -> bool:
-    """Whether the United States' Social Security Administration could have issued it."""
-    area, group, serial = text.split("-")
-    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
-
-
-def address_v4(text: str) -> bool:
-    """Whether it is an IPv4 address; 127.0.0.1 and 0.0.0.0 name nobody."""
-    try:
-        address = IPv4Address(text)
-    except AddressValueError:
-        return False
-    return not address.is_loopback and not address.is_unspecified
-
-
-def address_v6(text: str) -> bool:
-    """Whether it is an IPv6 address that names a host; `a::b` is more likely a name in a program."""
-    if len(text) < 7 or not any(character.isdigit() for character in text):
-        return False
-    try:
-        address = IPv6Address(text)
-    except AddressValueError:
-        return False
-    return not address.is_loopback and not address.is_unspecified
-
-
-def random_looking(text: str) -> bool:
-    """Whether a value is too varied to be a word: a password or a key rather than a placeholder."""
-    if text.startswith(("$", "{", "<", "[", "%")) or len(text) < 6:
-        return False
-    counts = [text.count(character) for character in set(text[:256])]
-    size = min(len(text), 256)
-    entropy = -sum(count / size * math.log2(count / size) for count in counts)
-    mixed = sum((text.upper() != text, text.lower() != text, any(c.isdigit() for c in text)))
-    return entropy >= 2.5 and (mixed >= 2 or entropy >= 3.5)
-
-
-_WORD = r"[A-Za-z0-9_-]"
-_ASSIGNED = (
-    r"(?:passw(?:or)?d|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|token|credential)"
-    r"[a-z_]{0,16}(?:\\{0,2}[\"']){0,2}\s{0,3}(?:=>|:=|[:=])\s{0,3}(?:\\{0,2}[\"']){0,2}"
-    r"(?P<value>[^\s\"'`,;\\)}]{6,256})"
-)
 
 PATTERNS: tuple[Pattern, ...] = (
+    # Secrets, the longest and most certain first.
     Pattern(
-        "private_key",
-        "secret",
-        r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"
-        r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        trigger=r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY",
+        "secret:private_key",
+        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[0-9A-Za-z+/=\s\\:,.-]{0,16384}",
+        before="",
+        after="",
     ),
-    Pattern("aws_key", "secret", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
-    Pattern("github_token", "secret", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})"),
-    Pattern("gitlab_token", "secret", rf"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat)-{_WORD}{{20,}}"),
-    Pattern("slack_token", "secret", r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}"),
-    Pattern("slack_webhook", "secret", r"\bhooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{20,}"),
-    Pattern("llm_key", "secret", rf"\bsk-{_WORD}{{20,}}"),
-    Pattern("google_key", "secret", rf"\bAIza{_WORD}{{35}}"),
-    Pattern("google_oauth", "secret", rf"\b(?:GOCSPX-{_WORD}{{20,}}|ya29\.{_WORD}{{20,}})"),
-    Pattern("stripe_key", "secret", r"\b(?:[rs]k|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}"),
-    Pattern("huggingface_token", "secret", r"\bhf_[A-Za-z0-9]{30,}"),
-    Pattern("npm_token", "secret", r"\bnpm_[A-Za-z0-9]{36}"),
-    Pattern("pypi_token", "secret", rf"\bpypi-{_WORD}{{50,}}"),
-    Pattern("sendgrid_key", "secret", rf"\bSG\.{_WORD}{{16,32}}\.{_WORD}{{32,64}}"),
-    Pattern("twilio_key", "secret", r"\b(?:SK|AC)[0-9a-f]{32}\b"),
-    Pattern("digitalocean_token", "secret", r"\bdo[opr]_v1_[a-f0-9]{64}"),
-    Pattern("shopify_token", "secret", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
-    Pattern("telegram_token", "secret", rf"\b\d{{8,10}}:AA{_WORD}{{33}}"),
-    Pattern("age_key", "secret", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}"),
-    Pattern("jwt", "secret", rf"\beyJ{_WORD}{{10,}}\.{_WORD}{{10,}}\.{_WORD}*"),
+    Pattern("secret:jwt", r"eyJ[0-9A-Za-z_-]{8,4096}\.eyJ[0-9A-Za-z_-]{8,8192}\.[0-9A-Za-z_-]{0,2048}", after=""),
     Pattern(
-        "url_password",
-        "secret",
-        r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@\"']{0,64}:(?P<value>[^\s/@\"']{1,128})@",
-        trigger=r"://[^\s:/@\"']{0,64}:[^\s/@\"']{1,128}@",
+        "secret:connection",
+        r"[A-Za-z][0-9A-Za-z+.-]{1,30}://[^\s:/@\"'<>]{0,128}:(?P<secret>[^\s/@\"'<>]{1,256})@",
+        after="",
+    ),
+    Pattern("secret:anthropic_key", r"sk-ant-[0-9A-Za-z_-]{20,256}", after=""),
+    Pattern("secret:openrouter_key", r"sk-or-v1-[0-9a-f]{32,128}"),
+    Pattern("secret:openai_key", r"sk-(?:proj-|svcacct-|admin-|None-)?[0-9A-Za-z_-]{20,256}", "random", after=""),
+    Pattern("secret:stripe_key", r"(?:sk|rk|pk)_(?:live|test)_[0-9A-Za-z]{10,256}"),
+    Pattern("secret:stripe_webhook", r"whsec_[0-9A-Za-z+/=]{24,128}", after=""),
+    Pattern("secret:aws_key", r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"),
+    Pattern("secret:google_key", r"AIza[0-9A-Za-z_-]{35}", after="0-9A-Za-z_-"),
+    Pattern("secret:google_oauth", r"ya29\.[0-9A-Za-z_-]{20,512}", after=""),
+    Pattern("secret:google_client", r"GOCSPX-[0-9A-Za-z_-]{20,64}", after=""),
+    Pattern("secret:github_token", r"(?:gh[pousr]_[0-9A-Za-z]{30,255}|github_pat_[0-9A-Za-z_]{20,255})"),
+    Pattern("secret:gitlab_token", r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat)-[0-9A-Za-z_.-]{20,128}", after=""),
+    Pattern("secret:slack_token", r"xox[abeoprs]-[0-9A-Za-z-]{10,256}", after=""),
+    Pattern("secret:slack_app_token", r"xapp-[0-9]-[0-9A-Za-z-]{10,256}", after=""),
+    Pattern("secret:slack_webhook", r"hooks\.slack\.com/services/[0-9A-Za-z/]{20,128}", after=""),
+    Pattern("secret:discord_webhook", r"discord(?:app)?\.com/api/webhooks/[0-9]{15,21}/[0-9A-Za-z_-]{30,128}", after=""),
+    Pattern("secret:telegram_token", r"[0-9]{8,10}:AA[0-9A-Za-z_-]{32,34}", after="0-9A-Za-z_-"),
+    Pattern("secret:huggingface_token", r"hf_[0-9A-Za-z]{30,64}"),
+    Pattern("secret:replicate_token", r"r8_[0-9A-Za-z]{30,64}"),
+    Pattern("secret:groq_key", r"gsk_[0-9A-Za-z]{40,64}"),
+    Pattern("secret:xai_key", r"xai-[0-9A-Za-z]{60,100}"),
+    Pattern("secret:perplexity_key", r"pplx-[0-9A-Za-z]{40,64}"),
+    Pattern("secret:langsmith_key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
+    Pattern("secret:langfuse_key", r"sk-lf-[0-9a-f-]{36}", after="0-9A-Za-z-"),
+    Pattern("secret:npm_token", r"npm_[0-9A-Za-z]{36}"),
+    Pattern("secret:pypi_token", r"pypi-[0-9A-Za-z_-]{50,256}", after=""),
+    Pattern("secret:sendgrid_key", r"SG\.[0-9A-Za-z_-]{16,32}\.[0-9A-Za-z_-]{32,64}", after=""),
+    Pattern("secret:twilio_key", r"SK[0-9a-f]{32}"),
+    Pattern("secret:digitalocean_token", r"do[opr]_v1_[0-9a-f]{64}"),
+    Pattern("secret:databricks_token", r"dapi[0-9a-f]{32}(?:-[0-9])?"),
+    Pattern("secret:shopify_token", r"shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}"),
+    Pattern("secret:vault_token", r"hv[sbr]\.[0-9A-Za-z_-]{20,256}", after=""),
+    Pattern("secret:linear_key", r"lin_api_[0-9A-Za-z]{32,64}"),
+    Pattern("secret:notion_token", r"(?:ntn_|secret_)[0-9A-Za-z]{40,64}"),
+    Pattern("secret:grafana_token", r"gl(?:sa|c)_[0-9A-Za-z_+/=-]{32,256}", after=""),
+    Pattern("secret:azure_key", r"(?:AccountKey|SharedAccessKey)=(?P<secret>[0-9A-Za-z+/]{40,128}={0,2})", after=""),
+    Pattern(
+        "secret:authorization",
+        r"(?:bearer|basic|token|authorization:)[ \t]{1,4}(?P<secret>[0-9A-Za-z_.~+/-]{16,4096}={0,3})",
+        "opaque",
+        after="",
+        ignore_case=True,
     ),
     Pattern(
-        "bearer",
-        "secret",
-        r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9._~+/=-]{16,})",
-        random_looking,
-        caseless=True,
-    ),
-    Pattern(
+        "secret:assignment",
+        r"(?:password|passwd|passphrase|pwd|secret|token|credential|(?:api|access|secret|private|auth|account)[_-]?key)"
+        r"[0-9A-Za-z_-]{0,20}[\\\"']{0,3}[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}[\\\"']{0,3}"
+        r"(?P<secret>[^\s\"'\\,;&<>(){}\[\]]{6,512})",
         "assigned",
-        "secret",
-        r"(?<!\[)" + _ASSIGNED,  # not in a mark
-        random_looking,
-        caseless=True,
-        trigger=_ASSIGNED,
+        before="",
+        after="",
+        ignore_case=True,
     ),
-    Pattern("iban", "personal", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", iban),
-    Pattern("card", "personal", r"\b\d(?:[ -]?\d){12,18}\b", luhn),
-    Pattern("us_ssn", "personal", r"\b\d{3}-\d{2}-\d{4}\b", social_security_number),
+    # Personal data.
     Pattern(
         "email",
-        "personal",
-        r"\b[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}\b",
-        trigger=r"[A-Za-z0-9._%+-]@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9-]",
+        r"[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,8}[A-Za-z]{2,24}",
+        before="0-9A-Za-z._%+-",
+        after="0-9A-Za-z",
     ),
-    Pattern("phone", "personal", r"\+\d{1,3}(?:[ .()/-]{0,2}\d){7,12}\b"),
-    Pattern("phone", "personal", r"(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"),
-    Pattern("ip", "personal", r"\b(?:\d{1,3}\.){3}\d{1,3}\b", address_v4),
+    Pattern("iban", r"[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11,30}", "iban"),
+    Pattern("national_id", r"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}", "nir"),
+    Pattern("card", r"[0-9](?:[ -]?[0-9]){12,18}", "card", before="0-9A-Za-z_.-", after="0-9A-Za-z_-"),
+    Pattern("national_id", r"[0-9]{3}-[0-9]{2}-[0-9]{4}", "ssn", before="0-9A-Za-z_-", after="0-9A-Za-z_-"),
+    Pattern("national_id", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", "cpf"),
+    Pattern("national_id", r"[0-9XYZ][0-9]{7}-?[A-HJ-NP-TV-Z]", "dni"),
+    Pattern("national_id", r"[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]", "codice_fiscale"),
+    Pattern("phone", r"\+[1-9][0-9]{0,2}(?:[ .-]?\(?[0-9]{1,4}\)?){2,7}", "phone", before="0-9A-Za-z_+", after="0-9A-Za-z_"),
     Pattern(
-        "ip", "personal", r"(?:\b[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:[0-9A-Fa-f]\b)?", address_v6
+        "phone",
+        r"\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}",
+        before="0-9A-Za-z_.+-",
+        after="0-9A-Za-z_.-",
     ),
+    Pattern("ip", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", "ip", before="0-9A-Za-z_.", after="0-9A-Za-z_"),
+    Pattern("ip", r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}", "ip", before="0-9A-Za-z_:", after="0-9A-Za-z_:"),
 )

@@ -1,88 +1,95 @@
-"""Redaction: secrets and personal data out of text, each replaced by a mark that names its type.
-
-One scan with Hyperscan tells which patterns occur at all; only those are then replaced, one after the
-other, so text without any costs one scan. Where Hyperscan cannot be imported every pattern is tried.
-"""
+"""Secrets and personal data out of text, before it is written anywhere."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from typing import Any, NamedTuple
 
+from tocsin.reading.checks import CHECKS
 from tocsin.reading.patterns import PATTERNS, Pattern
 
-LONGEST = 1 << 20  # characters of one text; the rest is dropped, never passed through unread
+try:
+    import hyperscan
+except ImportError:  # correct without it, only slower
+    hyperscan = None  # type: ignore[assignment]
 
-Scan = Callable[[str], Sequence[int]]
+
+# In JSON text a line break in front is written with a letter, which is no part of a word.
+_ESCAPED = r"(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})"
+_UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
+
+
+class Rule(NamedTuple):
+    """A pattern ready to be applied."""
+
+    expression: re.Pattern[str]
+    replace: Callable[[re.Match[str]], str]
 
 
 class Redactor:
-    """Takes out what PATTERNS describe. Linear in the text; never raises."""
+    """Replaces what the patterns describe by typed marks such as `[secret:aws_key]` and `[email]`.
 
-    def __init__(self) -> None:
-        self._scan, self._replace = _compiled()
+    One pass of Hyperscan over the bytes tells which patterns occur at all; only those are applied.
+    All searches are linear in the text.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern] = PATTERNS, *, prefilter: bool = True) -> None:
+        self._rules = [_rule(pattern) for pattern in patterns]
+        self._database: Any = _database(tuple(patterns)) if prefilter and hyperscan is not None else None
+        self._scratch: Any = hyperscan.Scratch(self._database) if self._database is not None else None
 
     def redact(self, text: str) -> str:
-        """The text with marks such as `[secret:aws_key]` where something was."""
-        if len(text) > LONGEST:
-            text = text[:LONGEST]
-        for number in self._scan(text):
-            text = self._replace[number](text)
+        """The text with every finding replaced; any text, of any length."""
+        if len(text) < 6:  # shorter than anything that is looked for
+            return text
+        if self._database is None:
+            return self._apply(text, range(len(self._rules)))
+        hits: list[int] = []
+        self._database.scan(
+            text.encode("utf-8", "surrogatepass"), match_event_handler=_note, context=hits, scratch=self._scratch
+        )
+        return self._apply(text, sorted(hits)) if hits else text
+
+    def _apply(self, text: str, numbers: Sequence[int]) -> str:
+        for number in numbers:
+            rule = self._rules[number]
+            text = rule.expression.sub(rule.replace, text)
         return text
 
 
-@cache
-def _compiled() -> tuple[Scan, Sequence[Callable[[str], str]]]:
-    return _scanner(PATTERNS), [_replacement(pattern) for pattern in PATTERNS]
+def _note(number: int, start: int, end: int, flags: int, hits: Any) -> None:
+    hits.append(number)
 
 
-def _replacement(pattern: Pattern) -> Callable[[str], str]:
-    flags = re.ASCII | (re.IGNORECASE if pattern.caseless else 0)
-    compiled = re.compile(pattern.expression, flags)
-    named = "value" in compiled.groupindex
+def _rule(pattern: Pattern) -> Rule:
+    before = f"(?:(?<![{pattern.before}])|{_ESCAPED})" if pattern.before else ""
+    after = f"(?![{pattern.after}])" if pattern.after else ""
+    flags = re.IGNORECASE | re.ASCII if pattern.ignore_case else re.ASCII
+    expression = re.compile(f"{before}{pattern.expression}{after}", flags)
+    mark, check = f"[{pattern.mark}]", CHECKS[pattern.check] if pattern.check else None
+    part = "secret" if "secret" in expression.groupindex else 0
 
-    def mark(found: re.Match[str]) -> str:
-        secret = found["value"] if named else found[0]
-        if pattern.check is not None and not pattern.check(secret):
-            return found[0]
-        if not named:
-            return pattern.mark
-        start = found.start("value") - found.start()
-        return found[0][:start] + pattern.mark + found[0][start + len(secret) :]
+    def replace(match: re.Match[str]) -> str:
+        found = match[part]
+        if check is not None and not check(found):
+            return match[0]
+        return match[0][: match.start(part) - match.start()] + mark + match[0][match.end(part) - match.start() :]
 
-    return lambda text: compiled.sub(mark, text)
+    return Rule(expression, replace)
 
 
-def _scanner(patterns: Sequence[Pattern]) -> Scan:
-    try:
-        import hyperscan
-    except ImportError:
-        everything = range(len(patterns))
-        return lambda text: everything
-    database = hyperscan.Database()
-    flags = [
-        hyperscan.HS_FLAG_SINGLEMATCH | (hyperscan.HS_FLAG_CASELESS if pattern.caseless else 0)
-        for pattern in patterns
-    ]
-    expressions = [_bytes(pattern.trigger or pattern.expression) for pattern in patterns]
+@functools.cache
+def _database(patterns: tuple[Pattern, ...]) -> Any:
+    """All patterns in one automaton, without what stands around them and without long upper bounds:
+    it may find too much, never too little."""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    once = hyperscan.HS_FLAG_SINGLEMATCH
     database.compile(
-        expressions=expressions, ids=list(range(len(patterns))), elements=len(patterns), flags=flags
+        expressions=[_UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", "")).encode() for pattern in patterns],
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=[once | hyperscan.HS_FLAG_CASELESS if pattern.ignore_case else once for pattern in patterns],
     )
-    scan = database.scan
-
-    def found(text: str) -> Sequence[int]:
-        numbers: list[int] = []
-
-        def note(number: int, *place: object) -> None:
-            numbers.append(number)
-
-        scan(text.encode("utf-8", "surrogatepass"), match_event_handler=note)
-        return sorted(numbers) if len(numbers) > 1 else numbers
-
-    return found
-
-
-def _bytes(expression: str) -> bytes:
-    """Hyperscan reports no groups and takes no named ones."""
-    return expression.replace("(?P<value>", "(?:").replace(r"\Z", r"\z").encode()
+    return database
