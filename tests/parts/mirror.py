@@ -28,18 +28,20 @@ class Mirror:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def log(self, name: str, ids: list[str]) -> MemoryLog:
-        """Everything so far as a log that a worker can replay."""
-        log = MemoryLog(len(ids), name)
-        log.ids = ids
+    def log(self, log_id: str, ends: list[int]) -> MemoryLog:
+        """What lies below `ends`, as a log that a worker can replay."""
+        name = self._topic
+        log = MemoryLog(len(ends), name)
+        log.ids = [log_id] * len(ends)
         log.records = [
             [
                 Record(Partition(name, number), each.offset, each.next_offset, each.arrival, each.value)
                 for each in records
+                if each.offset < ends[number]
             ]
             for number, records in enumerate(self.records)
         ]
-        log.ends = [records[-1].next_offset if records else 0 for records in self.records]
+        log.ends = ends
         return log
 
     def stop(self, quiet_seconds: float = 1.0) -> None:
