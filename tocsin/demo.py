@@ -216,8 +216,9 @@ def where_to_look(directory: Path) -> None:
     client = f"clickhouse_connect.get_client(interface='chdb', path='{directory}/database')"
     say()
     say("Look at it:")
-    python = os.path.relpath(sys.executable)
-    say(f"  {python} -c \"import clickhouse_connect; print({client}.query_df('{query}').to_string())\"")
-    say(f"  tocsin state show -c {directory}/tocsin.toml")
+    programs = min(os.path.relpath(Path(sys.executable).parent), str(Path(sys.executable).parent), key=len)
+    program = f"import clickhouse_connect; print({client}.query_df('{query}').to_string())"
+    say(f'  {programs}/python -c "{program}"')
+    say(f"  {programs}/tocsin state show -c {directory}/tocsin.toml")
     say(f"  zcat {directory}/traffic.jsonl.gz | head -1     what went in")
     say(f"  less {directory}/truth.json     what was hidden in it")
