@@ -16,6 +16,10 @@ AHEAD = 300  # event time runs at most this far ahead of arrival (clamped by the
 GAP = 3600  # minutes further apart are computed in separate queries, so that each reads little
 LONGEST = 31 * 86_400  # of one run, for the engine's limit of partitions in one insert
 
+# A row's partition follows from its log position, so equal rows never lie in two; and one thread does
+# this with a quarter less work than two.
+CHEAP = {"do_not_merge_across_partitions_select_final": 1, "max_threads": 1}
+
 COLUMNS = {
     "minute": "toStartOfMinute(time)",
     "log_id": "log_id",
@@ -99,7 +103,7 @@ def insert_minutes(
             connection.client.command(
                 statement(connection.database),
                 parameters=parameters,
-                settings=settings | {"do_not_merge_across_partitions_select_final": 1},
+                settings=settings | CHEAP,
             )
     except BadData as error:
         raise SinkUnavailable(f"computing minutes: {error}") from None

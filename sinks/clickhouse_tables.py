@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import msgspec
+
 from sinks.clickhouse import ClickHouse
 from sinks.clickhouse_client import BadData, Connection, translated
 from sinks.clickhouse_columns import ALERTS, QUARANTINE
@@ -45,7 +47,7 @@ class Tables:
             "LIMIT {limit:UInt32}",
             {"reason": reason, "source": source, "limit": limit},
         )
-        return [Reject(**_seconds(names, row)) for row in answer.rows]
+        return [msgspec.convert(_seconds(names, row), Reject) for row in answer.rows]
 
     def alerts(self, limit: int = 50) -> list[Alert]:
         """The newest revision of each alert, those that were seen last first."""
@@ -92,5 +94,4 @@ def _seconds(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
 
 
 def _alert(fields: dict[str, Any]) -> Alert:
-    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-    return Alert(**fields | lists | {"severity": Severity[fields["severity"]]})
+    return msgspec.convert(fields | {"severity": Severity[fields["severity"]].value}, Alert)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -226,7 +227,7 @@ def _portions(rows: Sequence[Row], day: Callable[[Row], float]) -> Iterator[Sequ
     if not rows:
         return
     together = range(len(rows))
-    if max(map(day, rows)) - min(map(day, rows)) < (DAYS - 1) * 86_400.0:
+    if _span(rows, day) < (DAYS - 1) * 86_400.0:
         yield from (together[start : start + ROWS] for start in range(0, len(rows), ROWS))
         return
     days = [int(seconds(day(row)) or 0.0) // 86_400 for row in rows]
@@ -235,3 +236,10 @@ def _portions(rows: Sequence[Row], day: Callable[[Row], float]) -> Iterator[Sequ
         some = set(distinct[first : first + DAYS])
         chosen = [index for index in together if days[index] in some]
         yield from (chosen[start : start + ROWS] for start in range(0, len(chosen), ROWS))
+
+
+def _span(rows: Sequence[Row], day: Callable[[Row], float]) -> float:
+    try:
+        return max(map(day, rows)) - min(map(day, rows))
+    except (TypeError, OverflowError):
+        return math.inf
