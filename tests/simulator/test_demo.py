@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import re
 import subprocess
@@ -21,18 +20,13 @@ from tocsin.model import Event
 from tocsin.simulator import Incident
 
 
-def options(directory: Path, *more: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    demo.arguments(parser)
-    return parser.parse_args(["--dir", str(directory), *more])
-
-
 @pytest.mark.clickhouse
-def test_it_finds_what_must_be_found_and_says_what_it_missed(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert demo.run(options(tmp_path / "demo")) == OK
-    said = capfd.readouterr().out
+def test_it_finds_what_must_be_found_and_says_what_it_missed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tocsin", "demo", "--dir", str(tmp_path / "demo")]
+    demonstrated = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    assert demonstrated.returncode == OK, demonstrated.stderr
+    assert demonstrated.stderr == ""
+    said = demonstrated.stdout
     assert (found := re.search(r"Found: (\d+) of 10 incidents", said))
     assert (missed := re.search(r"Missed: (\d+)", said))
     assert int(found[1]) + int(missed[1]) == 10
@@ -43,9 +37,9 @@ def test_it_finds_what_must_be_found_and_says_what_it_missed(
     with gzip.open(tmp_path / "demo" / "traffic.jsonl.gz") as lines:
         events = [msgspec.json.decode(line, type=Event) for line in lines]
     assert f"{len(events):,} events of 6 hours went through" in said
-    (command,) = re.findall(r'-c "(.*)"', said)
+    (program,) = re.findall(r'-c "(.*)"', said)
     shown = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert shown.stdout.count("first_seen_tool") == 1
 
