@@ -86,13 +86,13 @@ class IngestPart:
     def _failed(self, error: TocsinError) -> None:
         if self._forwarder is not None:
             self._forwarder.rewind()
+        self._up(False, str(error))
         if isinstance(error, TransactionLost):
             log.warning("transaction not committed, beginning anew where the last one ended", error=error)
             self._surroundings.metrics.count("tocsin_transactions_total", outcome="aborted")
             if isinstance(error, Superseded):
                 self._count_superseded(error)
             return
-        self._up(False, str(error))
         log.warning("cannot read or write now, trying again", error=error)
 
     def _up(self, up: bool, reason: str = "") -> None:

@@ -208,12 +208,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def connect(client: Any, options: Mapping[str, Any], addresses: list[str]) -> Any:
+def connect(kind: Any, options: Mapping[str, Any], addresses: list[str]) -> Any:
     """A client of the library's. Raises SourceUnavailable."""
+    client = kind.__new__(kind)
     try:
-        return client(**options)
+        client.__init__(**options)
     except (KafkaError, OSError) as error:
+        # A client that found no broker keeps its thread and sockets.
+        if (inner := getattr(client, "_client", None)) is not None:
+            inner.close()
         raise SourceUnavailable(f"Kafka at {', '.join(addresses)}: {described(error)}") from error
+    return client
 
 
 def say_what_is_native() -> None:

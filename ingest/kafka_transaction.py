@@ -19,7 +19,7 @@ from ingest.kafka_client import Connection, connect, described
 from tocsin.contracts import TocsinError
 from tocsin.logs import Log
 
-WAIT_SECONDS = 30.0  # for the brokers, in one call
+WAIT_SECONDS = 15.0  # for the brokers, in one call
 REQUEST_BYTES = 4 << 20
 BATCH_BYTES = 512 << 10
 

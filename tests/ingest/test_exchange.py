@@ -470,9 +470,11 @@ def test_ingest_pauses_above_the_backlog_and_says_so(
 # Brokers that go away.
 
 
-def test_work_goes_on_after_brokers_were_away(tmp_path: Path) -> None:
+def test_work_goes_on_after_brokers_were_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.kafka_transaction.WAIT_SECONDS", 5.0)
+    monkeypatch.setattr("ingest.kafka_client.BOOTSTRAP_MS", 2000)
     with KafkaServer(tmp_path / "kafka") as kafka:
-        exchange = _exchange(kafka)
+        exchange = _exchange(kafka, tick_seconds=0.5)
         around = surroundings()
         with _running(exchange, None, around):
             _write(exchange, 500)

@@ -20,6 +20,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
+from ingest.kafka_client import connect
+
 ROOT = Path(__file__).parents[2]
 PROPERTIES = ROOT / "compose" / "kafka" / "server.properties"
 JARS = Path(os.environ.get("TOCSIN_CACHE") or Path.home() / ".cache" / "tocsin") / "kafka-4.3.0"
@@ -138,10 +140,9 @@ class KafkaServer:
         self.stop()
         self.start()
 
-    def admin(self, **options: Any) -> KafkaAdminClient:
+    def admin(self, **options: Any) -> Any:
         """A client for topics and groups; the caller closes it."""
-        settings: dict[str, Any] = {"bootstrap_servers": self.brokers, **options}
-        return KafkaAdminClient(**settings)
+        return connect(KafkaAdminClient, {"bootstrap_servers": self.brokers, **options}, [self.brokers])
 
     def create_topic(self, name: str, partitions: int = 1, **config: str) -> str:
         """Make a topic and wait until it has leaders; `_` in a config name stands for `.`."""
@@ -157,7 +158,7 @@ class KafkaServer:
         return name
 
 
-def wait_for_leaders(admin: KafkaAdminClient, topic: str, partitions: int, seconds: float = 20.0) -> None:
+def wait_for_leaders(admin: Any, topic: str, partitions: int, seconds: float = 20.0) -> None:
     """Return once every partition has a leader."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
