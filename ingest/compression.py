@@ -67,26 +67,34 @@ class Gunzip:
         self._stream = stream
         self._expander = zlib.decompressobj(wbits=31)
         self._waiting = b""
+        self._inside = False  # a member
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end. Raises Damaged."""
+        """Up to `size` bytes; none at the present end. Raises Damaged."""
         while True:
             if not self._waiting and not self._refill():
                 return b""
+            self._inside = True
             try:
                 expanded = self._expander.decompress(self._waiting, size)
             except zlib.error as error:
                 raise Damaged(str(error)) from None
             self._waiting = self._expander.unconsumed_tail or self._expander.unused_data
             if self._expander.eof:
+                self._inside = False
                 self._expander = zlib.decompressobj(wbits=31)
                 if not self._waiting.strip(b"\0"):
                     self._waiting = b""
             if expanded:
                 return expanded
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the stream stands in the middle of a member: cut, or still being written."""
+        return self._inside
+
     def _refill(self) -> bool:
-        self._waiting = self._stream.read(1 << 16)
+        self._waiting = self._stream.read(1 << 16) or b""
         return bool(self._waiting)
 
 

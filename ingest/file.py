@@ -6,9 +6,10 @@ incarnation of a file is a log of its own, named by device, inode and first byte
 
 from __future__ import annotations
 
-import gzip
+import io
 import os
 import secrets
+import select
 import stat
 import sys
 import time
@@ -18,19 +19,20 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import zstandard
 from msgspec import Meta
 
-from ingest.lines import Lines
+from ingest.compression import Damaged, Stream, compressed, expanding
+from ingest.lines import Line, Lines
 from tocsin.contracts import Changes, LogChanged, Reader, Source, SourceUnavailable
 from tocsin.model import Partition, Record
+from tocsin.unpack import Oversized
 
 STDIN = "-"
 HEAD = 256  # bytes that name an incarnation
 FOLLOW_SECONDS = 0.2  # between looks at a file that did not grow
 POLL_BYTES = 4 << 20  # of one poll
-
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+PIECE = 1 << 18
+SAMPLE = 1 << 13  # bytes kept of a line that is refused for its length
 
 
 class FileSource(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,8 +140,9 @@ class OpenFile:
         self.sought = False
         self.ended = False
         self._raw = raw
-        self._stream = raw
-        self._wait = source.follow and path != STDIN  # an unfinished last line may still grow
+        self._stream: Stream = raw
+        self._pipe = path == STDIN or not raw.seekable()
+        self._wait = source.follow and not self._pipe  # an unfinished last line may still grow
         self._lines = Lines(source.line_bytes)
         self._offset = 0
 
@@ -147,29 +150,32 @@ class OpenFile:
     def open(cls, path: str, source: FileSource) -> OpenFile | None:
         """None where it went away, or is still empty and waited for."""
         if path == STDIN:
-            return cls(path, sys.stdin.buffer, f"stdin-{secrets.token_hex(8)}", source)
+            raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # nothing waits in a buffer unseen
+            return cls(path, raw, f"stdin-{secrets.token_hex(8)}", source)
         try:
-            raw = open(path, "rb")  # noqa: SIM115 - closed by close
+            opened = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
         except FileNotFoundError:
             return None
         except OSError as error:
             raise SourceUnavailable(f"{path}: {error.strerror}") from error
-        status = os.fstat(raw.fileno())
-        head = os.pread(raw.fileno(), HEAD, 0) if stat.S_ISREG(status.st_mode) else b""
+        status = os.fstat(opened.fileno())
+        head = os.pread(opened.fileno(), HEAD, 0) if stat.S_ISREG(status.st_mode) else b""
         if source.follow and b"\n" not in head and len(head) < HEAD:
-            raw.close()
+            opened.close()
             return None  # its name would change with its first line
-        return cls(path, raw, _log_id(status, head), source)
+        return cls(path, opened, _log_id(status, head), source)
 
     def seek(self, offset: int) -> None:
         """Read on from a position of the decompressed stream, which a compressed file is read up to."""
-        if self.path == STDIN or not self._raw.seekable():
+        if self._pipe:
             if offset:
                 raise LogChanged(f"{self.path} cannot be read again from {offset}")
-            self._stream = self._raw
+            self._stream = Opening(self._raw)
         else:
             self._raw.seek(0)
-            self._stream = _decompressed(self._raw)
+            head = self._raw.read(4)
+            self._raw.seek(0)
+            self._stream = expanding(head, self._raw)
             self._skip(offset)
         self._offset, self.sought, self.ended = offset, True, False
         self._lines.clear()
@@ -186,19 +192,26 @@ class OpenFile:
                 continue
             start, self._offset = self._offset, self._offset + line.size
             if line.value.strip():
-                records.append(Record(partition, start, self._offset, None, line.value))
+                records.append(self._record(partition, start, line))
             size += line.size
         return records
 
+    def _record(self, partition: Partition, start: int, line: Line) -> Record:
+        if not line.sha256:
+            return Record(partition, start, self._offset, None, line.value)
+        return Oversized(
+            partition, start, self._offset, None, line.value[:SAMPLE], line.size - line.end, line.sha256
+        )
+
     def lag(self) -> int:
         """Bytes of the file, as it is stored, that were not looked at."""
-        if self.path == STDIN or self.ended or not self._raw.seekable():
+        if self._pipe or self.ended:
             return 0
         return max(0, os.fstat(self._raw.fileno()).st_size - self._raw.tell()) + self._lines.waiting
 
     def replaced(self) -> bool:
         """Whether the path names another file now, or this one was cut."""
-        if self.path == STDIN:
+        if self._pipe:
             return False
         try:
             status = os.stat(self.path)
@@ -219,20 +232,31 @@ class OpenFile:
 
     def _more(self) -> bool:
         """Take the next piece of the stream; False at its present end."""
+        if self._pipe and not _ready(self._raw):
+            return False
         try:
-            piece = (
-                self._stream.read1(1 << 18) if hasattr(self._stream, "read1") else self._stream.read(1 << 18)
-            )
-        except (OSError, EOFError, zstandard.ZstdError) as error:
+            piece = self._stream.read(PIECE)
+        except Damaged as error:
+            return self._damaged(error)
+        except OSError as error:
             raise SourceUnavailable(f"{self.path}: {error}") from error
         if piece:
             self._lines.add(piece)
             return True
         if self._wait:
             return False
+        if getattr(self._stream, "unfinished", False):
+            return self._damaged(Damaged("it ends in the middle"))
         last = self._lines.finish()
         self.ended = not last
         return last
+
+    def _damaged(self, error: Damaged) -> bool:
+        """Nothing readable follows. A line that no decoder takes puts that into quarantine."""
+        self._stream = io.BytesIO(b"")
+        self._wait = False
+        self._lines.add(b"\ncompressed stream is damaged: " + str(error).encode() + b"\n")
+        return True
 
     def _skip(self, offset: int) -> None:
         if self._stream is self._raw:
@@ -242,20 +266,51 @@ class OpenFile:
             return
         left = offset
         while left:
-            piece = self._stream.read(min(left, 1 << 20))
+            try:
+                piece = self._stream.read(min(left, 1 << 20))
+            except Damaged:
+                piece = b""
             if not piece:
                 raise LogChanged(f"{self.path} ends before {offset}")
             left -= len(piece)
 
 
-def _decompressed(raw: BinaryIO) -> BinaryIO:
-    magic = raw.read(4)
-    raw.seek(0)
-    if magic.startswith(GZIP):
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
-    if magic == ZSTD:
-        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-    return raw
+class Opening:
+    """A pipe whose first bytes tell whether it is compressed."""
+
+    def __init__(self, raw: Stream) -> None:
+        self._raw = raw
+        self._stream: Stream | None = None
+        self._head = b""
+
+    def read(self, size: int, /) -> bytes:
+        if self._stream is None:
+            self._head = self._raw.read(size) or b""
+            if not compressed(self._head):
+                self._stream = self._raw
+                return self._head
+            self._stream = expanding(self._head, Joined(self._head, self._raw))
+        return self._stream.read(size) or b""
+
+
+class Joined:
+    """Bytes that were read already, and the stream that they came from."""
+
+    def __init__(self, head: bytes, rest: Stream) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        piece, self._head = self._head[:size], self._head[size:]
+        return piece or self._rest.read(size)
+
+
+def _ready(pipe: BinaryIO) -> bool:
+    """Whether reading would not wait."""
+    try:
+        return bool(select.select([pipe], [], [], 0)[0])
+    except (OSError, ValueError):  # no descriptor: it is in memory
+        return True
 
 
 def _log_id(status: os.stat_result, head: bytes) -> str:

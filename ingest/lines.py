@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 
 class Line(NamedTuple):
-    """A line without its end; `size` counts what it took in the stream, its end included."""
+    """A line without its end; `size` counts what it took in the stream, its end included.
+
+    One that was too long is only begun, and has the digest of all of it.
+    """
 
     value: bytes
     size: int
+    end: int = 1
+    sha256: str = ""
 
 
 class Lines:
-    """Pieces in, lines out. Of a line longer than `longest` the beginning is kept, one byte too long."""
+    """Pieces in, lines out. Of a line longer than `longest` only the beginning is kept."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -22,6 +28,7 @@ class Lines:
         self._begun = bytearray()  # of a line that earlier pieces began
         self._begun_size = 0
         self._finished = False
+        self._digest: Any = None  # of a line that is too long
 
     @property
     def waiting(self) -> int:
@@ -31,6 +38,7 @@ class Lines:
     def clear(self) -> None:
         """Forget everything that was added."""
         self._piece, self._at, self._begun_size, self._finished = b"", 0, 0, False
+        self._digest = None
         self._begun.clear()
 
     def add(self, piece: bytes) -> None:
@@ -50,20 +58,22 @@ class Lines:
             self._piece, self._at = b"", 0
             return self._take(b"", 0) if self._finished else None
         rest, self._at = self._piece[self._at : end], end + 1
-        if self._begun_size:
+        if self._begun_size or len(rest) > self._longest:
             return self._take(rest, 1)
-        if len(rest) > self._longest:
-            return Line(rest[: self._longest + 1], len(rest) + 1)
         return Line(rest, len(rest) + 1)
 
     def _keep(self, part: bytes) -> None:
-        room = self._longest + 1 - len(self._begun)
-        self._begun += part[:room]
         self._begun_size += len(part)
+        if self._digest is None and self._begun_size > self._longest:
+            self._digest = sha256(self._begun)
+        if self._digest is not None:
+            self._digest.update(part)
+        self._begun += part[: max(0, self._longest - len(self._begun))]
 
     def _take(self, rest: bytes, end: int) -> Line:
         self._keep(rest)
-        line = Line(bytes(self._begun), self._begun_size + end)
+        digest = self._digest.hexdigest() if self._digest is not None else ""
+        line = Line(bytes(self._begun), self._begun_size + end, end, digest)
         self._begun.clear()
-        self._begun_size, self._finished = 0, False
+        self._begun_size, self._finished, self._digest = 0, False, None
         return line

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
+import random
 import sys
 import time
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 import zstandard
 
 from ingest.file import FileReader, FileSource
+from ingest.recognise import Recogniser
 from tocsin.contracts import LogChanged, SourceUnavailable
-from tocsin.model import Partition, Record
+from tocsin.model import Partition, Record, Reject
 from tocsin.testing import check_source
+from tocsin.unpack import Oversized, Unpacker
 
 VALUES = [f'{{"tocsin":1,"user":"u{number}"}}'.encode() for number in range(500)]
 TEXT = b"\n".join(VALUES) + b"\n"
@@ -164,18 +168,49 @@ def test_a_huge_line_is_not_held_and_the_next_is_read(tmp_path: Path) -> None:
         file.write(b"x" * 50_000_000 + b"\nafter\n")
     reader = _open(path, line_bytes=1 << 16)
     huge, after = _all(reader)
-    assert len(huge.value) == (1 << 16) + 1
+    assert isinstance(huge, Oversized)
+    assert huge.size == 50_000_000
+    assert huge.sha256 == hashlib.sha256(b"x" * 50_000_000).hexdigest()
+    assert len(huge.value) < 1 << 16
     assert (huge.offset, huge.next_offset) == (0, 50_000_001)
     assert after.value == b"after"
+    (reject,) = Unpacker(Recogniser())(huge)
+    assert isinstance(reject, Reject)
+    assert (reject.reason, reject.size, reject.sha256) == ("too_large", huge.size, huge.sha256)
     reader.close()
 
 
-def test_broken_compression_says_so(tmp_path: Path) -> None:
-    whole = gzip.compress(TEXT)
-    (tmp_path / "log.gz").write_bytes(whole[: len(whole) // 2])
+@pytest.mark.parametrize("cut", [False, True])
+def test_of_broken_compression_the_sound_part_is_read(tmp_path: Path, cut: bool) -> None:
+    lines = [random.Random(number).randbytes(300).hex().encode() for number in range(3000)]
+    whole = gzip.compress(b"\n".join(lines), mtime=0)
+    half = len(whole) // 2
+    (tmp_path / "log.gz").write_bytes(whole[:half] + (b"" if cut else b"\xff" * 64 + whole[half:]))
     reader = _open(tmp_path / "log.gz")
-    with pytest.raises(SourceUnavailable):
-        _all(reader)
+    *read, told = [record.value for record in _all(reader)]
+    assert read[:1400] == lines[:1400]
+    assert b"damaged" in told
+    (reject,) = Recogniser().decode(told).items
+    assert isinstance(reject, Reject) and reject.reason == "undecodable"
+    reader.close()
+
+
+def test_compressed_standard_input_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(TEXT))))
+    reader = _open("-")
+    assert [record.value for record in _all(reader)] == VALUES
+
+
+def test_an_idle_pipe_does_not_hold_up_a_poll(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    handle = os.open(path, os.O_RDWR)
+    reader = _open(path)
+    _start(reader)
+    started = time.monotonic()
+    assert not reader.poll(0.1)
+    assert time.monotonic() - started < 2
+    os.close(handle)
     reader.close()
 
 
