@@ -76,7 +76,9 @@ class Content:
             given = inputs[-1].text if inputs else None
             taken = outputs[-1].text if outputs else None
         if given is not None:
-            draft.fields["tool_arguments"] = self._text(parse.as_text(_unwrapped(given, "input_str", "inputs")), draft)
+            draft.fields["tool_arguments"] = self._text(
+                parse.as_text(_unwrapped(given, "input_str", "inputs")), draft
+            )
         if taken is not None:
             result = parse.result_text(_tool_output(taken))
             draft.fields["tool_result"] = self._text(result, draft)
@@ -102,7 +104,9 @@ class Content:
 
     def _message(self, message: Message, draft: Draft) -> Message:
         calls = tuple([ToolCall(c.id, c.name, self._text(c.arguments, draft)) for c in message.tool_calls])
-        return Message(message.role, self._text(message.text, draft), calls, message.tool_call_id, message.name)
+        return Message(
+            message.role, self._text(message.text, draft), calls, message.tool_call_id, message.name
+        )
 
     def _text(self, text: str, draft: Draft) -> str:
         if len(text) <= self._limits.text_characters:
@@ -111,7 +115,9 @@ class Content:
         return text[: self._limits.text_characters]
 
 
-def from_events(events: Sequence[tuple[str, Any]], raw: dict[str, Any]) -> tuple[list[Message], list[Message]]:
+def from_events(
+    events: Sequence[tuple[str, Any]], raw: dict[str, Any]
+) -> tuple[list[Message], list[Message]]:
     """Messages that were recorded one by one, as span events or as log records."""
     inputs: list[Message] = []
     outputs: list[Message] = []
@@ -165,7 +171,9 @@ def _unwrapped(value: Any, *keys: str) -> Any:
     inner = parse.structure(value)
     if isinstance(inner, dict):
         for key in keys:
-            if key in inner and ("tags" in inner or "metadata" in inner or "kwargs" in inner or len(inner) == 1):
+            if key in inner and (
+                "tags" in inner or "metadata" in inner or "kwargs" in inner or len(inner) == 1
+            ):
                 return inner[key]
     return value
 

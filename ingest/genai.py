@@ -74,7 +74,14 @@ _EVIDENCE = frozenset(
     for name in field.names
     if name.startswith(("gen_ai.", "llm."))
 )
-_USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_usd")
+_USAGE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+)
 _MODEL_CALL = frozenset("stop length tool_call refusal content_filter".split())
 
 

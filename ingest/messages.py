@@ -160,7 +160,14 @@ class Turn:
         inner = part.get("functionCall") or part.get("function_call") or part.get("toolUse")
         if isinstance(inner, dict):
             part = inner
-        elif kind not in ("tool_call", "tool_use", "server_tool_call", "server_tool_use", "tool-call", "function_call"):
+        elif kind not in (
+            "tool_call",
+            "tool_use",
+            "server_tool_call",
+            "server_tool_use",
+            "tool-call",
+            "function_call",
+        ):
             return False
         self.seen = True
         self.calls.append(tool_call(part))
@@ -170,7 +177,12 @@ class Turn:
         inner = part.get("functionResponse") or part.get("function_response") or part.get("toolResult")
         if isinstance(inner, dict):
             part = inner
-        elif not (isinstance(kind, str) and kind in _RESULT_PARTS or isinstance(kind, str) and kind.endswith("_tool_result")):
+        elif not (
+            isinstance(kind, str)
+            and kind in _RESULT_PARTS
+            or isinstance(kind, str)
+            and kind.endswith("_tool_result")
+        ):
             return False
         self.seen = True
         keys = ("response", "result", "content", "output")

@@ -16,9 +16,7 @@ from tocsin.settings import LimitSettings
 
 MARK = "tocsin"
 
-_DEFAULTS: dict[str, Any] = dict(
-    zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
-)
+_DEFAULTS: dict[str, Any] = dict(zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True))
 # Stamped by the engine: never believed from outside.
 _STAMPED = (
     "id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "source", "source_partition",
@@ -205,13 +203,17 @@ def _content(name: str, value: Any, limits: LimitSettings) -> Any:
 def _document(item: Any) -> Document | None:
     if not isinstance(item, dict):
         return None
-    return Document(parse.as_text(item.get("id")), readings.score(item.get("score")), parse.as_text(item.get("text")))
+    return Document(
+        parse.as_text(item.get("id")), readings.score(item.get("score")), parse.as_text(item.get("text"))
+    )
 
 
 def _definition(item: Any) -> ToolDefinition | None:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         return None
-    return ToolDefinition(item["name"], parse.as_text(item.get("digest")), parse.as_text(item.get("description")))
+    return ToolDefinition(
+        item["name"], parse.as_text(item.get("digest")), parse.as_text(item.get("description"))
+    )
 
 
 def _numbers_possible(event: Event) -> bool:

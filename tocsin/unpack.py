@@ -64,7 +64,9 @@ class Unpacker:
     def _items(self, record: Record) -> list[Event | Reject]:
         size = record.size if isinstance(record, Oversized) else len(record.value)
         if isinstance(record, Oversized) or size > self._limit:
-            return self._explained(record, [Reject(reason="too_large", detail=f"{size} bytes of {self._limit}")])
+            return self._explained(
+                record, [Reject(reason="too_large", detail=f"{size} bytes of {self._limit}")]
+            )
         try:
             items = list(self._decoder.decode(record.value).items)
         except RecursionError:
@@ -93,7 +95,9 @@ class Unpacker:
             reject = item if isinstance(item, Reject) else Reject(reason="invalid", detail="no event")
             own = self._sample(reject.sample.encode("utf-8", "replace")) if reject.sample else sample
             detail, shape = redact(reject.detail[:500]), redact(reject.shape[:600])
-            explained.append(replace(reject, detail=detail, shape=shape, sample=own, size=size, sha256=digest))
+            explained.append(
+                replace(reject, detail=detail, shape=shape, sample=own, size=size, sha256=digest)
+            )
         return explained
 
     def _sample(self, value: bytes) -> str:

@@ -2,75 +2,116 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.reading import redaction
-from tocsin.reading.patterns import PATTERNS, iban, luhn, random_looking
+from tocsin.reading import checks
+from tocsin.reading.patterns import PATTERNS
 from tocsin.reading.redaction import Redactor
 
-LETTERS = "Zq8Xw2Rt5Yp9Ls4Kd7Mv1Nb3Hg6Jf0Ca"  # varied enough to be a key
+KEY = "Zq8Xw2Rt5Yp9Ls4Kd7Mv1Nb3Hg6Jf0Ca"  # varied enough to be a key
+LONG = KEY * 4
+HEX = "0f1e2d3c" * 8
 
-SECRETS = {
-    "private_key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
-    "aws_key": "AKIAZQ8XW2RT5YP9LS4K",
-    "github_token": "ghp_" + (LETTERS * 2)[:36],
-    "gitlab_token": "glpat-" + LETTERS[:20],
-    "slack_token": "xoxb-1234567890-" + LETTERS[:12],
-    "slack_webhook": "hooks.slack.com/services/T01234567/B01234567/" + LETTERS[:12],
-    "llm_key": "sk-proj-" + LETTERS,
-    "google_key": "AIza" + (LETTERS * 2)[:35],
-    "google_oauth": "GOCSPX-" + LETTERS[:24],
-    "stripe_key": "sk_live_" + LETTERS[:24],
-    "huggingface_token": "hf_" + (LETTERS * 2)[:34],
-    "npm_token": "npm_" + (LETTERS * 2)[:36],
-    "pypi_token": "pypi-" + (LETTERS * 2)[:60],
-    "sendgrid_key": "SG." + LETTERS[:22] + "." + (LETTERS * 2)[:43],
-    "twilio_key": "SK" + "0f1e2d3c" * 4,
-    "digitalocean_token": "dop_v1_" + "0f1e2d3c" * 8,
-    "shopify_token": "shpat_" + "0f1e2d3c" * 4,
-    "telegram_token": "123456789:AA" + (LETTERS * 2)[:33],
-    "age_key": "AGE-SECRET-KEY-1" + ("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L" * 2)[:58],
-    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl",
-    "url_password": "postgres://app:" + LETTERS[:12] + "@db.internal/x",
-    "bearer": "Authorization: Bearer " + LETTERS,
-    "assigned": 'api_key = "' + LETTERS[:16] + '"',
-    "iban": "GB82 WEST 1234 5698 7654 32",
-    "card": "4111 1111 1111 1111",
-    "us_ssn": "536-90-4399",
-    "email": "bob.smith+news@mail.example.co.uk",
-    "phone": "+49 170 1234567",
-    "ip": "203.0.113.77",
-}
+# (type, the text around it with {}, what must be gone)
+PLANTED: list[tuple[str, str, str]] = [
+    ("secret:private_key", "{}-----END RSA PRIVATE KEY-----", f"-----BEGIN RSA PRIVATE KEY-----\n{LONG}\n"),
+    ("secret:jwt", "{}", f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.{KEY}"),
+    ("secret:connection", "postgres://app:{}@db.internal/x", KEY[:12]),
+    ("secret:anthropic_key", "{}", f"sk-ant-api03-{LONG[:60]}"),
+    ("secret:openrouter_key", "{}", f"sk-or-v1-{HEX}"),
+    ("secret:openai_key", "{}", f"sk-proj-{KEY}"),
+    ("secret:stripe_key", "{}", f"sk_live_{KEY[:24]}"),
+    ("secret:stripe_webhook", "{}", f"whsec_{KEY}"),
+    ("secret:aws_key", "{}", "AKIAZQ8XW2RT5YP9LS4K"),
+    ("secret:google_key", "{}", f"AIza{LONG[:35]}"),
+    ("secret:google_oauth", "{}", f"ya29.{KEY}"),
+    ("secret:google_client", "{}", f"GOCSPX-{KEY[:28]}"),
+    ("secret:github_token", "{}", f"ghp_{LONG[:36]}"),
+    ("secret:gitlab_token", "{}", f"glpat-{KEY[:20]}"),
+    ("secret:slack_token", "{}", f"xoxb-1234567890-{KEY}"),
+    ("secret:slack_app_token", "{}", f"xapp-1-{KEY}"),
+    ("secret:slack_webhook", "https://{}", f"hooks.slack.com/services/T01234567/B01234567/{KEY[:12]}"),
+    ("secret:discord_webhook", "https://{}", f"discord.com/api/webhooks/123456789012345678/{LONG[:60]}"),
+    ("secret:telegram_token", "{}", f"123456789:AA{LONG[:33]}"),
+    ("secret:huggingface_token", "{}", f"hf_{LONG[:34]}"),
+    ("secret:replicate_token", "{}", f"r8_{LONG[:37]}"),
+    ("secret:groq_key", "{}", f"gsk_{LONG[:52]}"),
+    ("secret:xai_key", "{}", f"xai-{LONG[:80]}"),
+    ("secret:perplexity_key", "{}", f"pplx-{LONG[:48]}"),
+    ("secret:langsmith_key", "{}", f"lsv2_pt_{HEX[:32]}_{HEX[:10]}"),
+    ("secret:langfuse_key", "{}", "sk-lf-0f1e2d3c-1a2b-4c3d-8e9f-0a1b2c3d4e5f"),
+    ("secret:npm_token", "{}", f"npm_{LONG[:36]}"),
+    ("secret:pypi_token", "{}", f"pypi-{LONG[:60]}"),
+    ("secret:sendgrid_key", "{}", f"SG.{KEY[:22]}.{LONG[:43]}"),
+    ("secret:twilio_key", "{}", f"SK{HEX[:32]}"),
+    ("secret:digitalocean_token", "{}", f"dop_v1_{HEX}"),
+    ("secret:databricks_token", "{}", f"dapi{HEX[:32]}"),
+    ("secret:shopify_token", "{}", f"shpat_{HEX[:32]}"),
+    ("secret:vault_token", "{}", f"hvs.{KEY}"),
+    ("secret:linear_key", "{}", f"lin_api_{LONG[:40]}"),
+    ("secret:notion_token", "{}", f"ntn_{LONG[:46]}"),
+    ("secret:grafana_token", "{}", f"glsa_{KEY}_0f1e2d3c"),
+    ("secret:azure_key", "AccountKey={};EndpointSuffix=x", f"{LONG[:86]}=="),
+    ("secret:authorization", "Authorization: Bearer {}", KEY),
+    ("secret:assignment", 'api_key = "{}"', KEY[:16]),
+    ("secret:assignment", '"db_password": "{}",', "hunter2!x"),
+    ("secret:assignment", '{{\\"client_secret\\": \\"{}\\"}}', KEY[:20]),
+    ("email", "{}", "bob.smith+news@mail.example.co.uk"),
+    ("iban", "{}", "GB82 WEST 1234 5698 7654 32"),
+    ("iban", "{}", "DE89370400440532013000"),
+    ("card", "{}", "4111 1111 1111 1111"),
+    ("card", "{}", "5500005555555559"),
+    ("national_id", "{}", "536-90-4399"),
+    ("national_id", "{}", "529.982.247-25"),
+    ("national_id", "{}", "12345678Z"),
+    ("national_id", "{}", "RSSMRA85T10A562S"),
+    ("national_id", "{}", "255081416802538"),
+    ("phone", "{}", "+49 170 1234567"),
+    ("phone", "{}", "(415) 555-2671"),
+    ("ip", "{}", "203.0.113.77"),
+    ("ip", "{}", "2001:db8::8a2e:370:7334"),
+]  # fmt: skip
+
+planted = pytest.mark.parametrize(("mark", "around", "secret"), PLANTED)
 
 
-def test_every_type_has_an_example() -> None:
-    assert {pattern.name for pattern in PATTERNS} == SECRETS.keys()
+def test_every_pattern_is_tried() -> None:
+    assert {pattern.mark for pattern in PATTERNS} == {mark for mark, _, _ in PLANTED}
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_a_planted_secret_is_replaced_by_its_mark(name: str) -> None:
-    clean = Redactor().redact(f"before {SECRETS[name]} after")
-    assert f":{name}]" in clean
-    assert clean.startswith("before ") and clean.endswith(" after")
-    assert _core(name) not in clean
+@planted
+def test_what_is_planted_is_replaced_by_its_mark(mark: str, around: str, secret: str) -> None:
+    clean = Redactor().redact(f"before {around.format(secret)} after")
+    assert f"[{mark}]" in clean
+    assert secret not in clean
+    assert clean.startswith("before ")
 
 
-def _core(name: str) -> str:
-    """The part of an example that must not survive."""
-    if name == "url_password":
-        return LETTERS[:12]
-    return re.split(r"[ :/=\"@]", SECRETS[name].strip('"'))[-1]
+@planted
+def test_a_line_break_written_in_json_hides_nothing(mark: str, around: str, secret: str) -> None:
+    assert secret not in Redactor().redact(f'{{"text":"first\\n{around.format(secret)}\\n"}}')
 
 
-@given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(sorted(SECRETS)))
-def test_secrets_are_found_in_any_surroundings(before: str, after: str, name: str) -> None:
-    clean = Redactor().redact(f"{before} {SECRETS[name]} {after}")
-    assert SECRETS[name] not in clean
+@planted
+def test_the_slow_way_without_hyperscan_finds_the_same(mark: str, around: str, secret: str) -> None:
+    text = f"before {around.format(secret)} after"
+    assert Redactor(prefilter=False).redact(text) == Redactor().redact(text)
+
+
+@planted
+def test_redacting_again_changes_nothing(mark: str, around: str, secret: str) -> None:
+    clean = Redactor().redact(f"before {around.format(secret)} after")
+    assert Redactor().redact(clean) == clean
+
+
+@given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(PLANTED))
+def test_it_is_found_in_any_surroundings(before: str, after: str, planted: tuple[str, str, str]) -> None:
+    _, around, secret = planted
+    assert secret not in Redactor().redact(f"{before} {around.format(secret)} {after}")
 
 
 @pytest.mark.parametrize(
@@ -78,14 +119,26 @@ def test_secrets_are_found_in_any_surroundings(before: str, after: str, name: st
     [
         "order 4111 1111 1111 1112 was sent",  # Luhn fails
         "GB82 WEST 1234 5698 7654 33",  # mod 97 fails
-        "at 12:30:45 on 2026-11-25",
+        "529.982.247-26",
+        "12345678A",
+        "RSSMRA85T10A562T",
+        "255081416802539",
+        "000-12-3456",
+        "at 12:30:45 on 2026-11-25T12:30:45.123Z",
+        "1795415016027185547",
+        "550e8400-e29b-41d4-a716-446655440000",
         "std::string a::b",
         "version 999.1.2.300 of the api_key setting",
+        "listening on 127.0.0.1 and ::1",
         "the password is required",
+        "password: required",
         "token=<your-token>",
+        "api_key=${OPENAI_API_KEY}",
+        '"total_tokens": 1234567, "max_tokens": 4096',
         "see https://example.org/a:b/c@d",
-        "sk-learn and sk-image",
-        "000-12-3456",
+        "sk-learn-extras-are-installed-separately",
+        "the bearer of this letter",
+        "a@b",
     ],
 )
 def test_what_merely_looks_alike_stays(text: str) -> None:
@@ -97,14 +150,6 @@ def test_any_text_is_taken(text: str) -> None:
     assert isinstance(Redactor().redact(text + "\ud800"), str)
 
 
-@pytest.mark.parametrize("name", sorted(SECRETS))
-def test_the_fast_scan_and_the_slow_one_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = Redactor().redact(SECRETS[name])
-    monkeypatch.setattr(redaction, "_compiled", redaction._compiled.__wrapped__)
-    monkeypatch.setitem(__import__("sys").modules, "hyperscan", None)
-    assert Redactor().redact(SECRETS[name]) == fast
-
-
 HOSTILE = {
     "hashes": "#" * 100_000,
     "digits": "1234567890" * 10_000,
@@ -114,11 +159,15 @@ HOSTILE = {
     "hex pairs": "ab:cd:" * 16_000,
     "at signs": "a@" * 50_000,
     "one address": "bob@example.org " + "a." * 50_000,
-    "keywords": "password api_key token secret bearer " * 2_700,
+    "keywords": "password api_key token secret = bearer " * 2_600,
     "assignments": "password=" * 11_000,
     "urls": "http://a:" * 11_000,
     "keys begun": "-----BEGIN PRIVATE KEY-----" * 3_700,
     "tokens begun": "eyJ" * 33_000,
+    "cards": "4111 1111 1111 1111 " * 5_000,
+    "accounts": "DE44 " * 20_000,
+    "addresses": "1:2:3:4:5:6:7:8 " * 6_000,
+    "escapes": "\\n" * 50_000,
 }
 
 
@@ -130,10 +179,16 @@ def test_hostile_text_takes_bounded_time(name: str) -> None:
         started = time.process_time()
         redact(HOSTILE[name])
         seconds.append(time.process_time() - started)
-    assert min(seconds) < 0.15  # 50 ms on a quiet core
+    assert min(seconds) < 0.1  # 50 ms on a quiet core
+
+
+def test_a_text_of_two_megabytes_without_findings_is_one_scan() -> None:
+    started = time.process_time()
+    assert len(Redactor().redact("nothing to see here " * 100_000)) == 2_000_000
+    assert time.process_time() - started < 0.5
 
 
 def test_checks_know_their_sums() -> None:
-    assert luhn("5500005555555559") and not luhn("5500005555555558") and not luhn("0" * 16)
-    assert iban("DE89 3704 0044 0532 0130 00") and not iban("DE88 3704 0044 0532 0130 00")
-    assert random_looking("x7Gp2Qw9") and not random_looking("${SECRET}") and not random_looking("required")
+    assert checks.card("5500005555555559") and not checks.card("5500005555555558")
+    assert checks.iban("DE89 3704 0044 0532 0130 00") and not checks.iban("DE88 3704 0044 0532 0130 00")
+    assert checks.nir("255081416802538") and not checks.nir("255081416802537")

@@ -40,7 +40,9 @@ def iban(text: str) -> bool:
 
 
 def ip(text: str) -> bool:
-    """An address of a host: neither unspecified nor loopback, which are nobody's."""
+    """An address of a host: neither unspecified nor loopback, which are nobody's, nor `a::b` of a program."""
+    if ":" in text and len(text) - text.count(":") < 4:
+        return False
     try:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
     except OSError:

@@ -48,7 +48,10 @@ class Redactor:
             return self._apply(text, range(len(self._rules)))
         hits: list[int] = []
         self._database.scan(
-            text.encode("utf-8", "surrogatepass"), match_event_handler=_note, context=hits, scratch=self._scratch
+            text.encode("utf-8", "surrogatepass"),
+            match_event_handler=_note,
+            context=hits,
+            scratch=self._scratch,
         )
         return self._apply(text, sorted(hits)) if hits else text
 
@@ -75,7 +78,9 @@ def _rule(pattern: Pattern) -> Rule:
         found = match[part]
         if check is not None and not check(found):
             return match[0]
-        return match[0][: match.start(part) - match.start()] + mark + match[0][match.end(part) - match.start() :]
+        return (
+            match[0][: match.start(part) - match.start()] + mark + match[0][match.end(part) - match.start() :]
+        )
 
     return Rule(expression, replace)
 
@@ -87,7 +92,10 @@ def _database(patterns: tuple[Pattern, ...]) -> Any:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     once = hyperscan.HS_FLAG_SINGLEMATCH
     database.compile(
-        expressions=[_UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", "")).encode() for pattern in patterns],
+        expressions=[
+            _UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", "")).encode()
+            for pattern in patterns
+        ],
         ids=list(range(len(patterns))),
         elements=len(patterns),
         flags=[once | hyperscan.HS_FLAG_CASELESS if pattern.ignore_case else once for pattern in patterns],
