@@ -72,8 +72,8 @@ class Assembly:
         key = short(half.event.join)
         crowded = [self.take(key)]  # the same half once more
         while self.held.full:
-            oldest, entry = self.held.pop()
-            crowded.append(self._release(oldest, entry.value))
+            oldest = self.held.pop()
+            crowded.append(self._release(oldest.key, oldest.value))
         self.held.touch(key, clock).value = half
         self._index(key, half)
         return key, [held for held in crowded if held]

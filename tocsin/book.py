@@ -80,7 +80,7 @@ class Book:
             return [alert]
         closed: list[Alert] = []
         while self.open.full:
-            closed += _final(self.open.pop()[1].value)
+            closed += _final(self.open.pop().value)
         self.open.touch(page, cause.clock).value = OpenAlert(alert, cause.clock + cooldown)
         return [*closed, alert]
 

@@ -125,17 +125,18 @@ class Chain:
     def _section(
         self, group: Group, name: str, section: Section[Any], keys: Sequence[str]
     ) -> Iterator[Block]:
-        rows = section.offer(keys)
-        self._offers.append(Offer(section, section.order, [entry for _, entry, _ in rows]))
+        offer = Offer(section, section.order, [])
+        self._offers.append(offer)
         start = (group.number, group.tenant, group.application, group.seen, name, section.head())
-        removed, entries, size = list(section.removed), [], 0
-        for row in rows:
-            entries.append(kept := section.keep(*row))
-            size += len(kept.value) + 64
+        removed, kept, size = list(section.removed), [], 0
+        for entry in section.offer(keys):
+            offer.entries.append(entry)
+            kept.append(section.keep(entry))
+            size += len(kept[-1].value) + 64
             if size >= BLOCK:
-                yield Block(*start, removed, entries)
-                removed, entries, size = [], [], 0
-        yield Block(*start, removed, entries)
+                yield Block(*start, removed, kept)
+                removed, kept, size = [], [], 0
+        yield Block(*start, removed, kept)
 
 
 class Pile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, get_origin
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -137,6 +137,6 @@ def _unpack(code: int, data: memoryview) -> Any:
 
 
 def _accept(kind: Any, value: Any) -> Any:
-    if not isinstance(value, kind):
+    if not isinstance(value, get_origin(kind) or kind):
         raise StateUnreadable(f"{type(value).__name__} where {kind} belongs")
     return value

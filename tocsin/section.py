@@ -4,14 +4,14 @@ A section is a segmented LRU. A new key is on probation; it is protected once it
 arrival time, and protected keys take at most four fifths of the room. So a flood of invented keys
 pushes out other keys on probation and nothing else.
 
-An entry that is touched moves to the end of its list and takes the next number of the section's count,
+An entry that is touched moves to the end of its line and takes the next number of the section's count,
 at most once in a grain of arrival time. So the numbers are the order of forgetting, and a checkpoint
-need not list what was forgotten: it lies before the front of its list.
+need not list what was forgotten: it lies before the front of its line.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
@@ -23,6 +23,7 @@ V = TypeVar("V")
 KEY_CHARACTERS = 128
 GRAIN = 60.0  # seconds of arrival time; a key that is touched all the time need not move every time
 _FOREVER = float("inf")
+_NOWHERE = -1  # the order of an entry that was forgotten
 
 
 def short(key: str) -> str:
@@ -39,9 +40,11 @@ class Entry(msgspec.Struct, Generic[V], gc=False):
     """The state of one key. `gc=False`: a hundred thousand of these would slow every collection."""
 
     value: V
-    order: int  # its place in its list: the number of its last move
+    key: str
+    order: int  # its place in its line: the number of its last move
     seen: float  # arrival time of its last touch, at most a grain too old
-    changed: bool = False  # since the last checkpoint that was offered
+    protected: bool = False
+    changed: bool = True  # since the last checkpoint that was offered
     written: bool = False  # a confirmed checkpoint holds this key
     queued: float | None = None  # earliest timer in the heap
 
@@ -64,7 +67,7 @@ class Kept(NamedTuple):
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """A section apart from its entries; entries before the front of their list are forgotten ones."""
+    """A section apart from its entries; entries before the front of their line are forgotten ones."""
 
     order: int
     probation_front: int
@@ -73,12 +76,59 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     swept: float
 
 
+class _Line(Generic[V]):
+    """Entries in the order of their last moves. An entry that moved or left since is passed over."""
+
+    __slots__ = ("_entries", "_orders", "size")
+
+    def __init__(self) -> None:
+        self.size = 0  # entries that stand here now
+        self._entries: deque[Entry[V]] = deque()
+        self._orders: deque[int] = deque()
+
+    def __iter__(self) -> Iterator[Entry[V]]:
+        for entry, order in zip(self._entries, self._orders, strict=True):
+            if entry.order == order:
+                yield entry
+
+    def enter(self, entry: Entry[V]) -> None:
+        self.size += 1
+        self.push(entry)
+
+    def leave(self) -> None:
+        """An entry that stood here has taken another order, elsewhere or nowhere."""
+        self.size -= 1
+        self._tidy()
+
+    def push(self, entry: Entry[V]) -> None:
+        """An entry moves to the end."""
+        self._entries.append(entry)
+        self._orders.append(entry.order)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if len(self._orders) > 256 + 2 * self.size:
+            self._entries = deque(self)
+            self._orders = deque(entry.order for entry in self._entries)
+
+    def first(self) -> Entry[V] | None:
+        """The one whose last move is the longest ago."""
+        entries, orders = self._entries, self._orders
+        while orders:
+            if entries[0].order == orders[0]:
+                return entries[0]
+            entries.popleft()
+            orders.popleft()
+        return None
+
+
 class Section(Generic[V]):
     """The states of up to `limit` keys; a key silent for more than `idle` seconds is forgotten."""
 
     __slots__ = (
         "_changed",
         "_coder",
+        "_entries",
         "_grain",
         "_idle",
         "_limit",
@@ -101,126 +151,134 @@ class Section(Generic[V]):
         self.mark = 0  # everything up to this order is saved
         self.evicted = 0
         self.removed: dict[str, int] = {}  # key -> order of the removal, for the next checkpoint
-        self._changed: list[str] = []
-        self._offered: list[str] = []
-        self._swept = 0.0  # arrival time when idle keys were last looked for
         self._start = start
         self._coder = coder
         self._limit = limit
+        self._protected_limit = limit * 4 // 5
         self._grain = min(GRAIN, idle / 10)
         self._idle = idle + self._grain
-        self._protected_limit = limit * 4 // 5
-        self._probation: OrderedDict[str, Entry[V]] = OrderedDict()
-        self._protected: OrderedDict[str, Entry[V]] = OrderedDict()
+        self._swept = 0.0  # arrival time when idle keys were last looked for
+        self._entries: dict[str, Entry[V]] = {}
+        self._probation: _Line[V] = _Line()
+        self._protected: _Line[V] = _Line()
+        self._changed: list[str] = []
+        self._offered: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._probation) + len(self._protected)
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[str]:
+        """Keys in the order in which they would be forgotten, those on probation first."""
+        return (entry.key for entry in chain(self._probation, self._protected))
 
     @property
     def protected(self) -> int:
-        return len(self._protected)
+        return self._protected.size
 
     @property
     def full(self) -> bool:
-        return len(self) >= self._limit
-
-    def __iter__(self) -> Iterator[str]:
-        return chain(self._probation, self._protected)
+        return len(self._entries) >= self._limit
 
     def items(self) -> Iterator[tuple[str, Entry[V]]]:
-        return chain(self._probation.items(), self._protected.items())
+        return ((entry.key, entry) for entry in chain(self._probation, self._protected))
 
     def get(self, key: str) -> Entry[V] | None:
         """The entry as it is, untouched."""
-        return self._protected.get(key) or self._probation.get(key)
+        return self._entries.get(key)
 
     def touch(self, key: str, clock: float) -> Entry[V]:
         """The entry of a key that was just heard of; a new one where it is unknown or was idle."""
-        entry = self._protected.get(key)
+        entry = self._entries.get(key)
         if entry is None:
-            entry = self._probation.get(key)
-            if entry is None:
-                bounded = short(key)
-                return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
-            if entry.seen < clock and self._protected_limit:
-                return self._protect(key, entry, clock)
-        if clock - entry.seen >= self._grain:
-            return self._move(key, entry, clock)
+            bounded = short(key)
+            return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
+        passed = clock - entry.seen
+        if passed >= self._grain or (passed and not entry.protected):
+            return self._move(entry, clock)
         if not entry.changed:
-            self.change(key, entry)
+            self.change(entry)
         return entry
 
-    def change(self, key: str, entry: Entry[V]) -> None:
+    def change(self, entry: Entry[V]) -> None:
         """Note that a value changes without its key being heard of."""
         if not entry.changed:
             entry.changed = True
-            self._changed.append(key)
+            self._changed.append(entry.key)
 
-    def _move(self, key: str, entry: Entry[V], clock: float) -> Entry[V]:
-        if clock - entry.seen > self._idle:
-            self.remove(key)
-            return self._admit(key, clock)
-        (self._protected if key in self._protected else self._probation).move_to_end(key)
-        self.order = entry.order = self.order + 1
-        entry.seen = clock
-        self.change(key, entry)
-        return entry
+    def remove(self, key: str) -> None:
+        """Forget a key, wherever it stands."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            written = entry.written
+            self._drop(entry)
+            if written:
+                self.removed[key] = self.order
 
-    def _protect(self, key: str, entry: Entry[V], clock: float) -> Entry[V]:
-        if clock - entry.seen > self._idle:
-            return self._move(key, entry, clock)
-        if len(self._protected) >= self._protected_limit:
-            demoted, other = self._protected.popitem(last=False)
-            self.order = other.order = self.order + 1
-            self._probation[demoted] = other
-            self.change(demoted, other)
-        self._protected[key] = self._probation.pop(key)
-        self.order = entry.order = self.order + 1
-        entry.seen = clock
-        self.change(key, entry)
+    def pop(self) -> Entry[V]:
+        """Forget the key that is next in line, to make room."""
+        entry = self._probation.first() or self._protected.first()
+        if entry is None:
+            raise KeyError("the section is empty")
+        self.evicted += 1
+        self._forget(entry)
         return entry
 
     def _admit(self, key: str, clock: float) -> Entry[V]:
         if clock - self._swept >= self._grain:
             self._sweep(clock)
-        while len(self._probation) + len(self._protected) >= self._limit:
+        while len(self._entries) >= self._limit:
             self.pop()
         self.order += 1
-        entry = self._probation[key] = Entry(self._start(), self.order, clock, True)
+        entry = self._entries[key] = Entry(self._start(), key, self.order, clock)
+        self._probation.enter(entry)
         self._changed.append(key)
-        if len(self._changed) > 1024 + 2 * self._limit:  # most were forgotten since
-            self._changed = [key for key, entry, _ in self._present(self._changed) if entry.changed]
+        if len(self._changed) > 1024 + 2 * self._limit:
+            self._changed = self._pruned(self._changed)
         return entry
 
-    def remove(self, key: str) -> None:
-        """Forget a key, wherever it stands."""
-        entry = self._protected.pop(key, None) or self._probation.pop(key, None)
-        if entry is not None:
-            self.order += 1
-            if entry.written:
-                self.removed[key] = self.order
+    def _move(self, entry: Entry[V], clock: float) -> Entry[V]:
+        if clock - entry.seen > self._idle:
+            self.remove(entry.key)
+            return self._admit(entry.key, clock)
+        entry.seen = clock
+        if entry.protected or not self._protected_limit:
+            self._requeue(entry)
+            return entry
+        if self._protected.size >= self._protected_limit and (oldest := self._protected.first()):
+            self._change_line(oldest, self._protected, self._probation)
+        return self._change_line(entry, self._probation, self._protected)
 
-    def pop(self) -> tuple[str, Entry[V]]:
-        """Forget the key that is next in line, to make room."""
-        self.evicted += 1
-        return self._pop(self._probation or self._protected)
+    def _change_line(self, entry: Entry[V], old: _Line[V], new: _Line[V]) -> Entry[V]:
+        self.order = entry.order = self.order + 1
+        entry.protected = not entry.protected
+        old.leave()
+        new.enter(entry)
+        self.change(entry)
+        return entry
 
-    def _pop(self, entries: OrderedDict[str, Entry[V]]) -> tuple[str, Entry[V]]:
-        key, entry = entries.popitem(last=False)
+    def _requeue(self, entry: Entry[V]) -> None:
+        self.order = entry.order = self.order + 1
+        (self._protected if entry.protected else self._probation).push(entry)
+        self.change(entry)
+
+    def _forget(self, entry: Entry[V]) -> None:
+        """Before the front means forgotten, unless what was saved stands in the other line."""
+        moved = entry.written and entry.order > self.mark
+        self._drop(entry)
+        if moved:
+            self.removed[entry.key] = self.order
+
+    def _drop(self, entry: Entry[V]) -> None:
+        del self._entries[entry.key]
+        entry.order = _NOWHERE
+        (self._protected if entry.protected else self._probation).leave()
         self.order += 1
-        # Before the front means forgotten, unless what was saved stands in the other list.
-        if entry.written and entry.order > self.mark:
-            self.removed[key] = self.order
-        return key, entry
 
     def _sweep(self, clock: float) -> None:
         self._swept = clock
-        for entries in (self._probation, self._protected):
-            while entries:
-                oldest = entries[next(iter(entries))]
-                if clock - oldest.seen <= self._idle:
-                    break
-                self._pop(entries)
+        for line in (self._probation, self._protected):
+            while (oldest := line.first()) and clock - oldest.seen > self._idle:
+                self._forget(oldest)
 
     # What a checkpoint holds.
 
@@ -230,28 +288,33 @@ class Section(Generic[V]):
         return self.order != self.mark or bool(self._changed or self._offered)
 
     def head(self) -> Head:
+        probation, protected = self._probation.first(), self._protected.first()
         return Head(
             self.order,
-            self._front(self._probation),
-            self._front(self._protected),
+            probation.order if probation else self.order + 1,
+            protected.order if protected else self.order + 1,
             self.evicted,
             self._swept,
         )
 
-    def _front(self, entries: OrderedDict[str, Entry[V]]) -> int:
-        return entries[next(iter(entries))].order if entries else self.order + 1
-
-    def offer(self, unchanged: Iterable[str]) -> list[tuple[str, Entry[V], bool]]:
-        """Entries that no confirmed checkpoint holds as they are now, and those of `unchanged`."""
-        self._offered = [key for key, _, _ in self._present(self._offered + self._changed)]
+    def offer(self, unchanged: Iterable[str]) -> Iterator[Entry[V]]:
+        """Entries that no confirmed checkpoint holds as they are now, and those of `unchanged`; each once."""
+        for key in self._offered:
+            if entry := self._entries.get(key):
+                entry.changed = True
+        self._offered += self._changed
         self._changed = []
-        rows = list(self._present([*self._offered, *unchanged]))
-        for _, entry, _ in rows:
-            entry.changed = False
-        return rows
+        if len(self._offered) > 1024 + 2 * self._limit:
+            self._offered = self._pruned(self._offered)
+        for always, keys in ((True, unchanged), (False, self._offered)):
+            for key in keys:
+                entry = self._entries.get(key)
+                if entry and (always or entry.changed):
+                    entry.changed = False
+                    yield entry
 
-    def keep(self, key: str, entry: Entry[V], protected: bool) -> Kept:
-        return Kept(key, entry.order, entry.seen, protected, self._coder.encode(entry.value))
+    def keep(self, entry: Entry[V]) -> Kept:
+        return Kept(entry.key, entry.order, entry.seen, entry.protected, self._coder.encode(entry.value))
 
     def saved(self, order: int, entries: Iterable[Entry[V]]) -> None:
         """The offer made at `order` with these entries is durable."""
@@ -261,23 +324,22 @@ class Section(Generic[V]):
             entry.written = True
         self.removed = {key: at for key, at in self.removed.items() if at > order}
 
-    def _present(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry[V], bool]]:
-        for key in dict.fromkeys(keys):
-            if entry := self._protected.get(key):
-                yield key, entry, True
-            elif entry := self._probation.get(key):
-                yield key, entry, False
+    def _pruned(self, keys: Iterable[str]) -> list[str]:
+        """Each key once, and only those that were not forgotten since."""
+        return [key for key in dict.fromkeys(keys) if key in self._entries]
 
     def restore(self, head: Head, kept: Sequence[Kept]) -> None:
         """Become what was saved: the newest head, and the newest form of every entry not removed."""
         fronts = {True: head.protected_front, False: head.probation_front}
+        decode = self._coder.decode
         entries = [
-            (key, protected, Entry(self._coder.decode(value), order, seen, written=True))
+            Entry(decode(value), key, order, seen, protected, changed=False, written=True)
             for key, order, seen, protected, value in sorted(kept, key=lambda each: each.order)
             if order >= fronts[protected]
         ]
-        for key, protected, entry in entries:
-            (self._protected if protected else self._probation)[key] = entry
+        for entry in entries:
+            self._entries[entry.key] = entry
+            (self._protected if entry.protected else self._probation).enter(entry)
         self.order = self.mark = head.order
         self.evicted, self._swept = head.evicted, head.swept
 

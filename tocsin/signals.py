@@ -30,7 +30,7 @@ desculpe, mas não | sinto muito, mas não | não posso ajudar | het spijt me, m
 我不能 | 申し訳ありませんが | 申し訳ございませんが | 죄송하지만
 """
 REFUSAL_OPENERS = tuple(opener.strip() for opener in _OPENERS.split("|"))
-_HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS)
+_HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS) | {"i\u2019"}
 
 
 def read(seen: Sequence[Seen], content: ContentSettings) -> list[Signals]:

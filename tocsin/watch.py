@@ -41,7 +41,7 @@ class Watch:
         """What the detector says once its time has come. Raises ObserveFailed."""
         try:
             due = self._detector.due(entry.value)
-            self.section.change(key, entry)
+            self.section.change(entry)
             finding = self._detector.wake(now, entry.value)
             if self._detector.due(entry.value) == due:
                 raise self.failed(key, "wake left due as it was")

@@ -87,7 +87,7 @@ def _entries(log: str, state: PartitionState) -> Iterator[dict[str, Any]]:
                     "section": name,
                     "key": key,
                     "seen": entry.seen,
-                    "state": _plain(name, section.keep(key, entry, False).value),
+                    "state": _plain(name, section.keep(entry).value),
                 }
 
 
