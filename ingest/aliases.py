@@ -142,8 +142,30 @@ INDEXED: Mapping[str, str] = {
 
 # First words of names that say nothing about a call: not kept as unmapped attributes.
 NOISE = frozenset(
-    "logfire telemetry code process os host thread otel container k8s net network http url server"
-    " langgraph service metadata gcp hidden_params model_request_parameters request_data".split()
+    [
+        "logfire",
+        "telemetry",
+        "code",
+        "process",
+        "os",
+        "host",
+        "thread",
+        "otel",
+        "container",
+        "k8s",
+        "net",
+        "network",
+        "http",
+        "url",
+        "server",
+        "langgraph",
+        "service",
+        "metadata",
+        "gcp",
+        "hidden_params",
+        "model_request_parameters",
+        "request_data",
+    ]
 )
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest import aliases
 from ingest import messages as parse
+from ingest.draft import Draft, Span
 from tocsin.model import Document, Message, Role, ToolCall
 from tocsin.settings import LimitSettings
 
-if TYPE_CHECKING:
-    from ingest.genai import Draft, Span
 
 _NUMBERED = 512  # numbered messages of one span
 
@@ -82,7 +81,8 @@ class Content:
         if taken is not None:
             result = parse.result_text(_tool_output(taken))
             draft.fields["tool_result"] = self._text(result, draft)
-        draft.fields["content_available"] = given is not None or taken is not None
+        if given is not None or taken is not None:
+            draft.fields["content_available"] = True
 
     def _retrieval(self, draft: Draft) -> None:
         raw = draft.raw

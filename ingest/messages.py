@@ -323,12 +323,14 @@ def _document(item: Any) -> Document:
     keys = ("content", "page_content", "text", "pageContent")
     text = next((item[key] for key in keys if item.get(key) is not None), "")
     score = item.get("score")
-    usable = isinstance(score, int | float) and score == score and abs(score) < 1e18
-    return Document(as_text(item.get("id")), float(score) if usable else None, as_text(text))
+    usable = isinstance(score, int | float) and abs(score) < 1e18  # False for NaN
+    return Document(as_text(item.get("id")), float(score or 0) if usable else None, as_text(text))
 
 
 def finish_reason(value: Any) -> str:
     """The reason why a model stopped, in our word where there is one."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) and value[0] in FINISH:
+        return FINISH[value[0]]
     value = structure(value)
     if isinstance(value, list):
         value = next((item for item in value if item), "")

@@ -58,7 +58,7 @@ class NativeDecoder:
 
     def decode(self, value: bytes) -> Decoded:
         try:
-            if value[:1] == b"{":
+            if value.startswith(b"{"):
                 event = self._one(value)
                 self._check(event, len(value))
                 return Decoded((event,))
@@ -110,6 +110,7 @@ class NativeDecoder:
             _clear(event)
         if not _numbers_possible(event):
             _void_numbers(event)
+        force_setattr(event, "source_format", self.name)
         if not event.content_available and _has_content(event):
             force_setattr(event, "content_available", True)
         if size > self._small or event.attributes:

@@ -15,15 +15,13 @@ NUMBER = 1e15
 
 def text(value: Any) -> str:
     """Text of any value, at most IDENTIFIER long; text that was JSON-encoded once more is decoded."""
-    if isinstance(value, str):
-        if value[:1] == '"' and value[-1:] == '"':
-            inner = structure(value)
-            value = inner if isinstance(inner, str) else value
-    elif isinstance(value, bool):
-        value = "true" if value else "false"
-    else:
-        value = as_text(value)
-    return value if len(value) <= IDENTIFIER else value[:IDENTIFIER]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    words = as_text(value)
+    if words[:1] == '"' and words[-1:] == '"':
+        inner = structure(words)
+        words = inner if isinstance(inner, str) else words
+    return words if len(words) <= IDENTIFIER else words[:IDENTIFIER]
 
 
 def count(value: Any) -> int | None:

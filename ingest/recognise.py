@@ -23,6 +23,8 @@ from tocsin.settings import LimitSettings
 
 UNWRAPS = 3  # how many envelopes are opened
 SHAPE_KEYS = 12
+_TRACES = b'{"resourceSpans":'
+_USUAL = b'{"tocsin":1,'
 _NATIVE = re.compile(rb'\s{0,8}\{\s{0,8}"tocsin"')
 _CARRIERS = ("log", "message", "msg", "body")
 _ENVELOPE_TIMES = ("@timestamp", "timestamp", "time", "date")
@@ -39,7 +41,7 @@ class Leaf(Protocol):
 class Fingerprint(NamedTuple):
     """A leaf format and how its documents are told from others."""
 
-    fits: Callable[[Mapping[str, Any]], bool]
+    fits: Callable[[dict[str, Any]], bool]
     leaf: Callable[[LimitSettings], Leaf]
 
 
@@ -57,11 +59,14 @@ class Recogniser:
     def __init__(self, limits: LimitSettings | None = None) -> None:
         self._limits = limits or LimitSettings()
         self._native = NativeDecoder(self._limits)
+        self._otlp = OtlpDecoder(self._limits)
         self._leaves = [(mark.fits, mark.leaf(self._limits)) for mark in LEAVES]
 
     def decode(self, value: bytes) -> Decoded:
-        if _NATIVE.match(value):
-            return self._stamped(self._native.decode(value), "native")
+        if value.startswith(_USUAL) or _NATIVE.match(value):
+            return self._native.decode(value)
+        if value.startswith(_TRACES):
+            return self._otlp.decode(value)
         if compressed(value):
             return self._expanded(value)
         try:
@@ -88,14 +93,14 @@ class Recogniser:
             return Decoded((_unrecognised(type(document).__name__),))
         for fits, leaf in self._leaves:
             if fits(document):
-                return self._stamped(leaf.read(document), leaf.name)
+                return leaf.read(document)
         records = document.get("records")
         if isinstance(records, list) and unwraps:  # Azure's diagnostic settings
             return self._each(records, unwraps - 1)
         inner = _unwrapped(document) if unwraps else None
         if inner is None:
             return Decoded((_unrecognised(shape(document)),))
-        return _timed(self._document(inner, unwraps - 1), document)
+        return _enveloped(self._document(inner, unwraps - 1), document)
 
     def _each(self, documents: Sequence[Any], unwraps: int) -> Decoded:
         if not unwraps:
@@ -110,12 +115,6 @@ class Recogniser:
             items.extend(found.items)
             ignored += found.ignored
         return Decoded(items, ignored)
-
-    def _stamped(self, decoded: Decoded, name: str) -> Decoded:
-        for item in decoded.items:
-            if type(item) is Event:
-                force_setattr(item, "source_format", name)
-        return decoded
 
 
 def _unwrapped(envelope: Mapping[str, Any]) -> Any:
@@ -139,13 +138,20 @@ def _known(carried: Any) -> bool:
     return isinstance(carried, dict) and any(mark.fits(carried) for mark in LEAVES)
 
 
-def _timed(decoded: Decoded, envelope: Mapping[str, Any]) -> Decoded:
-    """Events that do not know their time take the envelope's."""
+def _enveloped(decoded: Decoded, envelope: Mapping[str, Any]) -> Decoded:
+    """Events take the envelope's time where they have none, and keep its plain text fields."""
     time = next((time for name in _ENVELOPE_TIMES if (time := epoch(envelope.get(name)))), None)
-    if time is not None:
-        for item in decoded.items:
-            if isinstance(item, Event) and not item.time:
+    own = {
+        f"shipper.{name}"[:64]: value[:256]
+        for name, value in list(envelope.items())[:16]
+        if isinstance(value, str) and name not in (*_CARRIERS, *_ENVELOPE_TIMES, "event.original")
+    }
+    for item in decoded.items:
+        if isinstance(item, Event):
+            if time is not None and not item.time:
                 force_setattr(item, "time", time)
+            if own:
+                force_setattr(item, "attributes", own | item.attributes)
     return decoded
 
 

@@ -34,7 +34,8 @@ class Unpacker:
         redactor: Redactor | None = None,
     ) -> None:
         self._decoder = decoder
-        self._groups = groups or GroupSettings()
+        self._tenant = (groups or GroupSettings()).tenant
+        self._believed = (groups or GroupSettings()).tenant_from_payload
         self._limit = (limits or LimitSettings()).record_bytes
         self._sample_bytes = sample_bytes
         self._redactor = redactor or Redactor()
@@ -42,23 +43,24 @@ class Unpacker:
     def __call__(self, record: Record) -> list[Event | Reject]:
         """The items in order; empty where all of the record is known and no event."""
         items = self._items(record)
-        name, number = record.partition
-        offset, tenant = record.offset, self._groups.tenant
-        believed, format_ = self._groups.tenant_from_payload, self._decoder.name
-        for index, item in enumerate(items):
+        (name, number), offset, index = record.partition, record.offset, 0
+        for item in items:
             force_setattr(item, "source", name)
-            force_setattr(item, "source_partition", number)
             force_setattr(item, "source_offset", offset)
-            force_setattr(item, "source_index", index)
-            if type(item) is not Event:
-                force_setattr(item, "tenant", tenant)
-                continue
-            if not item.source_format:
-                force_setattr(item, "source_format", format_)
-            if not (believed and item.tenant):
-                force_setattr(item, "tenant", tenant)
-            if not item.application:
-                force_setattr(item, "application", item.service or item.agent or "default")
+            if number:
+                force_setattr(item, "source_partition", number)
+            if index:
+                force_setattr(item, "source_index", index)
+            index += 1
+            if type(item) is Event:
+                if not (self._believed and item.tenant):
+                    force_setattr(item, "tenant", self._tenant)
+                if not item.application:
+                    force_setattr(item, "application", item.service or item.agent or "default")
+                if not item.source_format:
+                    force_setattr(item, "source_format", self._decoder.name)
+            else:
+                force_setattr(item, "tenant", self._tenant)
         return items
 
     def _items(self, record: Record) -> list[Event | Reject]:

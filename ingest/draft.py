@@ -1,0 +1,141 @@
+"""What spans and log records are made of, before they are events.
+
+Every transport (OTLP in JSON or protobuf, a span that a shipper flattened) brings its records into
+the shape of `Span`; what the attributes mean is told by the tables in `ingest.aliases`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ingest import aliases, readings
+
+Attributes = dict[str, Any]
+
+
+class Span(msgspec.Struct, gc=False):
+    """One span, or one log record, in plain Python values; times in epoch nanoseconds, 0 = not given."""
+
+    trace_id: str = ""
+    span_id: str = ""
+    parent_id: str = ""
+    name: str = ""
+    kind: int = 0  # OTLP: 1 internal, 2 server, 3 client
+    start: int = 0
+    end: int = 0
+    attributes: Attributes = {}
+    events: list[tuple[str, Attributes]] = []
+    failed: bool = False
+    message: str = ""  # of the status
+    scope: str = ""
+
+
+class Draft:
+    """What the attributes of a span gave: fields of the event, and ingredients for the rest."""
+
+    __slots__ = ("fields", "indexed", "invalid", "raw", "rest")
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.raw: dict[str, Any] = {}
+        self.indexed: dict[str, Attributes] = {}
+        self.invalid: list[str] = []
+        self.rest: list[str] = []
+
+
+Lookup = dict[str, tuple[str, int, bool, Callable[[Any], Any] | None]]
+
+
+def _lookup(fields: tuple[aliases.Field, ...]) -> Lookup:
+    """Attribute name to (target, rank, whether an ingredient, how to read it)."""
+    return {
+        name: (field.target, rank, field.target.startswith("_"), readings.READINGS[field.reading])
+        for field in fields
+        for rank, name in enumerate(field.names)
+    }
+
+
+_OPERATION = "_operation"  # already read by `operation`
+_SPAN: Lookup = {
+    **{name: (_OPERATION, 99, True, None) for name, _ in aliases.OPERATION_NAMES},
+    **_lookup(aliases.SPAN_FIELDS),
+}
+_RESOURCE = _lookup(aliases.RESOURCE_FIELDS)
+# A call shows in what came back, not in the name of a model alone: baggage copies that anywhere.
+_EVIDENCE = frozenset(
+    name
+    for field in aliases.SPAN_FIELDS
+    if field.target in ("input_tokens", "output_tokens", "response_id", "_output")
+    for name in field.names
+    if name.startswith(("gen_ai.", "llm."))
+)
+
+
+def read(attributes: Attributes, draft: Draft, lookup: Lookup = _SPAN) -> Draft:
+    """Sort attributes into an empty draft; of several that mean one field the better name wins."""
+    fields, raw, text, count = draft.fields, draft.raw, readings.text, readings.count
+    ranks: dict[str, int] = {}  # of those that are not the best name
+    for key, value in attributes.items():
+        alias = lookup.get(key)
+        if alias is None:
+            draft.rest.append(key)
+            continue
+        if not value and (value is None or value == ""):
+            continue
+        target, rank, ingredient, reading = alias
+        into = raw if ingredient else fields
+        if rank:
+            if target in into and ranks.get(target, 0) < rank:
+                continue
+            ranks[target] = rank
+        if reading is text:
+            if type(value) is not str or value[0] == '"' or len(value) > readings.IDENTIFIER:
+                value = text(value)
+        elif reading is count and type(value) is str and len(value) < 16 and value.isdecimal():
+            value = int(value)
+        elif reading is not None:
+            value = reading(value)
+            if value is None:
+                draft.invalid.append(target)
+                continue
+        into[target] = value
+    return draft
+
+
+def resource_fields(attributes: Attributes) -> dict[str, Any]:
+    """What a resource says about all of its spans."""
+    fields = read(attributes, Draft(), _RESOURCE).fields
+    if fields.get("service", "").startswith("unknown_service"):  # the SDK's word for "nobody said"
+        del fields["service"]
+    return fields
+
+
+def operation(span: Span) -> aliases.Operation | None:
+    """What the span does; None: nothing of ours."""
+    attributes = span.attributes
+    known: aliases.Operation | None = None
+    for name, words in aliases.OPERATION_NAMES:
+        word = attributes.get(name)
+        if word and isinstance(word, str):
+            found = words.get(word) or words.get(word.strip('"').lower())
+            if found is not None and found.kind is not None:
+                return found
+            known = known or found
+    if known is not None:
+        return known
+    if not _EVIDENCE.isdisjoint(attributes):
+        return aliases.OPERATIONS["chat"]
+    return _named(span)
+
+
+def _named(span: Span) -> aliases.Operation | None:
+    """A failed call may have left nothing but its name, `{operation} {model or tool}`."""
+    word, _, rest = span.name.partition(" ")
+    if span.failed and rest and " " not in rest and "instrumentation" in span.scope:
+        found = aliases.OPERATIONS.get(word)
+        if found is not None and found.kind in ("llm", "tool"):
+            return found
+    return None
