@@ -14,5 +14,5 @@ DECODERS: dict[str, str] = {
 }
 
 STORES: dict[str, str] = {
-    "kafka": "ingest.kafka_store:KafkaStore",
+    "kafka": "ingest.kafka_store:KafkaCheckpoints",
 }

@@ -44,6 +44,11 @@ class Transactions:
         self._producer: Any = None
         self._sent: list[Any] = []
 
+    @property
+    def owned(self) -> bool:
+        """Whether the name was ours after the last call."""
+        return self._producer is not None
+
     def own(self) -> None:
         """Become the owner: aborts what is open under the name, locks out whoever had it. Idempotent."""
         if self._producer is not None:
