@@ -32,6 +32,7 @@ REFUSED = {
     **{193: "WRONG_PASSWORD", 194: "REQUIRED_PASSWORD", 195: "IP_ADDRESS_NOT_ALLOWED"},
     **{452: "SETTING_CONSTRAINT_VIOLATION", 497: "ACCESS_DENIED", 516: "AUTHENTICATION_FAILED"},
 }
+QUOTING = {62}  # its text may hold what could not be read, and that may be a row
 BAD_DATA = {
     **{6: "CANNOT_PARSE_TEXT", 26: "CANNOT_PARSE_QUOTED_STRING", 27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED"},
     **{32: "ATTEMPT_TO_READ_AFTER_EOF", 33: "CANNOT_READ_ALL_DATA", 38: "CANNOT_PARSE_DATE"},
@@ -59,7 +60,8 @@ def translated(what: str) -> Iterator[None]:
     except Error as error:
         name = f"{error.name or type(error).__name__} ({error.code})" if error.code else type(error).__name__
         if error.code in REFUSED:
-            raise SinkRefused(f"{what}: {name}: {str(error)[:300]}") from None
+            said = "" if error.code in QUOTING else f": {str(error)[:300]}"
+            raise SinkRefused(f"{what}: {name}{said}") from None
         if error.code in BAD_DATA:
             raise BadData(name) from None
         detail = "" if error.code else f": {str(error)[:200]}"

@@ -41,7 +41,7 @@ TRANSPORT = {
 }
 STATUS = {60: 404, 81: 404, 241: 500, 497: 403, 516: 403}
 NAMES = {242: "TABLE_IS_READ_ONLY", 243: "NOT_ENOUGH_SPACE", 252: "TOO_MANY_PARTS", 497: "ACCESS_DENIED"}
-INSERT = re.compile(rb"\s*INSERT\s+INTO\s+[^\n]*?\bFORMAT\s+(\w+)\s*(?:\n|$)", re.IGNORECASE)
+INSERT = re.compile(rb"\s*INSERT\s+INTO\s+[^\n]*?\bFORMAT\s+(\w+)[ \t]*\n", re.IGNORECASE)
 KILL = re.compile(r"\s*KILL\s+QUERY\b.*?query_id\s*=\s*'([^']*)'\s*(SYNC)?", re.IGNORECASE | re.DOTALL)
 LOOK = re.compile(r"\s*SELECT count\(\) FROM system\.processes WHERE query_id = '([^']*)'\s*$", re.IGNORECASE)
 
