@@ -164,7 +164,7 @@ class Pipeline:
             if stop.is_set():
                 return None
             opened.pop_all()  # the worker closes them
-        unpack = _placed(self._unpacker()) if exchange is None else frame.unpack
+        unpack = self._direct() if exchange is None else frame.unpack
         quarantine = settings.quarantine if exchange is None and self._patient else None
         ports = Ports(reader, unpack, writers, store)
         return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)
@@ -263,12 +263,3 @@ class Pipeline:
         finally:
             over.set()
             thread.join()
-
-
-def _placed(unpack: Unpacker) -> Callable[[Record], Unpacked]:
-    """For a log whose records are not frames: the items with the record's place."""
-
-    def unpacked(record: Record) -> Unpacked:
-        return Unpacked(record.offset, record.next_offset, record.arrival, unpack(record), len(record.value))
-
-    return unpacked

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,26 @@ key = "k"
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "tocsin.toml"
     path.write_text(KAFKA)
+    return path
+
+
+@pytest.fixture
+def traffic(tmp_path: Path) -> Path:
+    """A session whose calls begin to fail, as native JSON lines."""
+    path = tmp_path / "traffic.jsonl"
+    outcomes = ["ok"] * 12 + ["error"] * 30
+    calls = (
+        {
+            "tocsin": 1,
+            "kind": "llm",
+            "time": 1.75e9 + number,
+            "session": "s\x1b[2J",
+            "model": "m",
+            "status": status,
+        }
+        for number, status in enumerate(outcomes)
+    )
+    path.write_text("".join(json.dumps(call) + "\n" for call in calls))
     return path
 
 
@@ -63,10 +86,15 @@ def test_check_tells_every_mistake_with_its_file(config: Path, capsys: pytest.Ca
     ]
 
 
-def test_check_connect_says_who_does_not_answer(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config.write_text(KAFKA.replace("[sinks.clickhouse]", '[sinks.clickhouse]\nurl = "http://127.0.0.1:1/t"'))
+def test_check_connect_says_who_answers(
+    config: Path, traffic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = f'[source]\ntype = "file"\npaths = ["{traffic}"]\n[content]\nkey = "k"\n'
+    config.write_text(file + '[sinks.clickhouse]\nurl = "http://127.0.0.1:1/t"\n')
     assert main(["check", "--connect", "-c", str(config)]) == 1
-    assert "[sinks.clickhouse] " in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.out == "[source] answers\n"
+    assert told.err.startswith("[sinks.clickhouse] ")
 
 
 def test_detectors_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,3 +152,152 @@ def test_progress_is_quiet_away_from_a_terminal(capsys: pytest.CaptureFixture[st
     progress.show("50 %")
     progress.clear()
     assert capsys.readouterr().err == ""
+
+
+# Replay.
+
+
+def test_replay_shows_alerts_to_people(traffic: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(traffic)]) == 0
+    told = capfd.readouterr()
+    assert "error_burst" in told.out and "\x1b" not in told.out
+    assert told.err.startswith("42 events, ")
+
+
+def test_replay_gives_the_same_bytes_for_the_same_input(traffic: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl.gz"
+    copy.write_bytes(gzip.compress(traffic.read_bytes()))
+    written = []
+    for number, path in enumerate((traffic, copy)):
+        out = tmp_path / f"alerts-{number}.jsonl"
+        assert main(["replay", "--alerts", str(out), str(path)]) == 0
+        written.append(out.read_bytes())
+    assert written[0] == written[1] != b""
+    alert = json.loads(written[0].splitlines()[0])
+    assert alert["detector"] == "error_burst" and alert["revision"] == 1
+
+
+def test_replay_reads_standard_input(traffic: Path) -> None:
+    command = [sys.executable, "-m", "tocsin", "replay", "--alerts", "-", "--events", "-", "-"]
+    with traffic.open("rb") as stdin:
+        run = subprocess.run(command, stdin=stdin, capture_output=True, check=True, timeout=60)
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert sum("severity" in line for line in lines) >= 1
+    assert sum("tocsin" in line for line in lines) == 42
+
+
+def test_replay_takes_detectors_from_a_configuration(traffic: Path, config: Path, tmp_path: Path) -> None:
+    config.write_text(KAFKA.replace('"k"', '"${UNSET_FOR_KEY:-k}"') + "[detectors]\ndefaults = false\n")
+    out = tmp_path / "alerts.jsonl"
+    assert main(["replay", "-c", str(config), "--alerts", str(out), str(traffic)]) == 0
+    assert out.read_bytes() == b""
+
+
+def test_replay_of_nothing_readable_is_a_problem(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad").write_text("{broken\n")
+    assert main(["replay", str(tmp_path / "bad")]) == 1
+    assert "0 events, 0 alerts, 1 rejected" in capfd.readouterr().err
+
+
+def test_replay_of_a_missing_file_ends_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(tmp_path / "nowhere")]) == 69
+    assert "no such file" in capfd.readouterr().err
+
+
+def test_replay_with_an_unknown_format_is_a_mistake(traffic: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "--format", "natve", str(traffic)]) == 78
+    assert "did you mean 'native'?" in capfd.readouterr().err
+
+
+# A pipeline in a directory, on the embedded engine: one process may hold it, so each command has its own.
+
+
+class Installed:
+    """A directory with a configuration, and the commands run there."""
+
+    def __init__(self, directory: Path, traffic: Path, source: str = "") -> None:
+        self.directory = directory
+        self.config = directory / "tocsin.toml"
+        self.config.write_text(
+            f'''
+            [source]
+            type = "file"
+            paths = ["{traffic}"]
+            {source}
+            [content]
+            key = "k"
+            [checkpoints]
+            directory = "{directory}/state"
+            [sinks.clickhouse]
+            url = "chdb://{directory}/database"
+            [operations]
+            listen = ""
+            '''
+        )
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "tocsin", *words]
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        command = self.command(*words, "-c", str(self.config))
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+        assert run.returncode == code, run.stdout + run.stderr
+        return run.stdout + run.stderr
+
+    def query(self, sql: str) -> list[list[object]]:
+        """Rows, asked in a process of its own."""
+        code = """
+import json, sys, clickhouse_connect
+client = clickhouse_connect.get_client(interface="chdb", path=sys.argv[1])
+print(json.dumps(client.query(sys.argv[2]).result_rows))
+"""
+        command = [sys.executable, "-c", code, f"{self.directory}/database", sql]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        rows: list[list[object]] = json.loads(run.stdout)
+        return rows
+
+
+@pytest.mark.clickhouse
+def test_run_stops_in_order_and_goes_on_where_it_stood(tmp_path: Path, traffic: Path) -> None:
+    tocsin = Installed(tmp_path, traffic, "follow = true")
+    assert "run `tocsin migrate` first" in tocsin("run", code=69)
+    assert "applied 0001_events" in tocsin("migrate")
+    for number in range(2):
+        running = subprocess.Popen(
+            tocsin.command("run", "-c", str(tocsin.config)), stderr=subprocess.PIPE, text=True
+        )
+        assert running.stderr is not None
+        wanted = "goes on from a checkpoint" if number else "starts without a checkpoint"
+        assert any(wanted in line for line in running.stderr)
+        with traffic.open("a") as more:
+            more.write(json.dumps({"tocsin": 1, "kind": "tool", "time": 1.75e9 + 100 + number}) + "\n")
+        time.sleep(1.5)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(15) == 0
+        running.stderr.close()
+    assert tocsin.query("SELECT count(), uniqExact(log_offset) FROM tocsin.events") == [[44, 44]]
+    shown = tocsin("state", "show")
+    assert "detector:error_burst" in shown and "next offset" in shown
+    entry = json.loads(tocsin("state", "export").splitlines()[-1])
+    assert entry["tenant"] == "default"
+    assert "say which" in tocsin("state", "reset", code=78)
+    assert "forgotten" in tocsin("state", "reset", "--all")
+    assert tocsin("state", "show") == ""
+
+
+@pytest.mark.clickhouse
+def test_quarantine_is_listed_and_read_again_once(tmp_path: Path, traffic: Path) -> None:
+    traffic.write_text(traffic.read_text() + "{broken\n")
+    tocsin = Installed(tmp_path, traffic, 'format = "otlp"')
+    tocsin("migrate")
+    tocsin("run")
+    assert "unrecognised" in tocsin("quarantine", "list")
+    entry = json.loads(tocsin("quarantine", "list", "--json", "--reason", "undecodable").splitlines()[0])
+    assert entry["sample"] == "{broken"
+    tocsin.config.write_text(tocsin.config.read_text().replace('format = "otlp"', ""))
+    for _ in range(2):
+        told = tocsin("quarantine", "retry", code=1)
+        assert "43 records: 42 read, 1 still unreadable, 0 gone" in told
+    assert tocsin.query("SELECT count(), countIf(backfill) FROM tocsin.events") == [[42, 42]]
+    assert tocsin.query("SELECT count() FROM tocsin.quarantine") == [[43]]
+    assert " read " in tocsin("quarantine", "list", "--limit", "3")

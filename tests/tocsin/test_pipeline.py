@@ -1,0 +1,228 @@
+"""Parts composed by a configuration: waiting, ending, failing; and quarantine read again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from tocsin import config, pipeline, retry
+from tocsin.contracts import ConfigError, SinkUnavailable, SourceUnavailable
+from tocsin.memory import MemoryLog, MemoryReader, MemorySink, MemorySource, MemoryTables, MemoryWriter
+from tocsin.model import Partition, Reject
+from tocsin.pipeline import Passed, Pipeline
+from tocsin.retry import RetryReader, RetrySource, Sieve, alone, place_of
+
+
+def line(number: int) -> bytes:
+    call = {"tocsin": 1, "kind": "llm", "time": 1.75e9 + number, "session": f"s{number % 3}", "model": "m"}
+    return msgspec.json.encode(call)
+
+
+def log_of(values: Sequence[bytes]) -> MemoryLog:
+    log = MemoryLog()
+    for value in values:
+        log.append(value)
+    return log
+
+
+def settings(log: MemoryLog, tables: MemoryTables, **changes: Any) -> config.Config:
+    tables_of_file = {
+        "source": {"type": "file", "paths": ["-"]},
+        "checkpoints": {"type": "memory"},
+        "operations": {"listen": ""},
+        "detectors": {"defaults": False, "error_burst": {}},
+    }
+    made = config.read(tables_of_file, {}, embedded=True)
+    sinks = {"memory": MemorySink(tables=tables)}
+    return msgspec.structs.replace(made, **{"source": MemorySource(log=log), "sinks": sinks} | changes)
+
+
+def run(built: Pipeline) -> Passed:
+    built.run(threading.Event())
+    return built.passed
+
+
+def test_everything_that_was_read_is_stored_once() -> None:
+    tables = MemoryTables()
+    values = [*(line(number) for number in range(50)), b"{broken"]
+    passed = run(pipeline.build(settings(log_of(values), tables)))
+    assert (len(tables.events), len(tables.rejects), tables.doubled) == (50, 1, 0)
+    assert (passed.events, passed.rejects) == (50, 1)
+    assert str(passed).startswith("50 events, ") and "1 in quarantine" in str(passed)
+
+
+def test_stop_is_set_when_a_run_has_ended() -> None:
+    stop = threading.Event()
+    pipeline.build(settings(log_of([line(1)]), MemoryTables())).run(stop)
+    assert stop.is_set()
+
+
+class LateSink(MemorySink, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Comes up after some attempts."""
+
+    refusals: list[str]
+
+    def open(self) -> MemoryWriter:
+        if self.refusals:
+            raise SinkUnavailable(self.refusals.pop())
+        return super().open()
+
+
+def test_a_sink_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "FIRST_PAUSE", 0.01)
+    tables = MemoryTables()
+    sinks = {"late": LateSink(tables=tables, refusals=["not up", "not up"])}
+    run(pipeline.build(settings(log_of([line(1)]), tables, sinks=sinks)))
+    assert len(tables.events) == 1
+
+
+def test_whoever_sits_in_front_of_it_does_not_wait() -> None:
+    sinks = {"late": LateSink(tables=MemoryTables(), refusals=["not up"])}
+    built = pipeline.build(settings(log_of([line(1)]), MemoryTables(), sinks=sinks), patient=False)
+    with pytest.raises(SinkUnavailable, match="not up"):
+        run(built)
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    sinks = {"late": LateSink(tables=MemoryTables(), refusals=["not up"] * 1000)}
+    built = pipeline.build(settings(log_of([line(1)]), MemoryTables(), sinks=sinks))
+    stop = threading.Event()
+    timer = threading.Timer(0.2, stop.set)
+    timer.start()
+    built.run(stop)
+    timer.join()
+    assert "sinks.late" in built.watchers.health.reasons()
+
+
+class Leaky(MemorySink, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Remembers its writers."""
+
+    writers: list[MemoryWriter]
+
+    def open(self) -> MemoryWriter:
+        self.writers.append(MemoryWriter(self.tables))
+        return self.writers[-1]
+
+
+class NoSource(MemorySource, frozen=True, kw_only=True):
+    """A source that is never there."""
+
+    def open(self) -> MemoryReader:
+        raise SourceUnavailable("no broker")
+
+
+def test_what_was_opened_is_closed_when_the_rest_cannot_be() -> None:
+    log, tables = log_of([line(1)]), MemoryTables()
+    sink = Leaky(tables=tables, writers=[])
+    built = pipeline.build(settings(log, tables, sinks={"x": sink}, source=NoSource(log=log)), patient=False)
+    with pytest.raises(SourceUnavailable):
+        run(built)
+    assert [writer.closed for writer in sink.writers] == [True]
+
+
+def test_one_part_needs_an_exchange() -> None:
+    with pytest.raises(ConfigError, match="without \\[exchange\\] there is one part"):
+        pipeline.build(settings(log_of([]), MemoryTables()), "ingest")
+
+
+def test_progress_is_told_while_it_runs() -> None:
+    told: list[Passed] = []
+    log = log_of([line(number) for number in range(10)])
+    source = MemorySource(log=log, follow=True)
+    stop = threading.Event()
+
+    def tell(passed: Passed) -> None:
+        told.append(passed)
+        if passed.events == 10:
+            stop.set()
+
+    pipeline.build(settings(log, MemoryTables(), source=source)).run(stop, tell)
+    assert told[-1].events == 10
+
+
+# Quarantine.
+
+
+def quarantined(values: Sequence[bytes]) -> tuple[MemoryLog, MemoryTables]:
+    """What is stored after these were read by a version that knew another format only."""
+    log, tables = log_of(values), MemoryTables()
+    run(pipeline.build(settings(log, tables, format="otlp")))
+    return log, tables
+
+
+def retried(log: MemoryLog, tables: MemoryTables, entries: Sequence[Reject]) -> Sieve:
+    sieve = Sieve(entries, {})
+    source = RetrySource(inner=MemorySource(log=log), places=tuple({place_of(entry) for entry in entries}))
+    run(pipeline.build(settings(log, tables, source=source), patient=False, around=sieve.around))
+    return sieve
+
+
+def test_entries_are_read_again_once_however_often() -> None:
+    log, tables = quarantined([line(1), b"{broken", line(2), line(3), b"[]"])
+    entries = list(tables.rejects)
+    sieve = retried(log, tables, entries)
+    assert (sieve.read, sieve.still, sieve.changed) == (3, 2, 0)
+    retried(log, tables, entries)
+    retried(log, tables, entries[2:4])
+    assert (len(tables.events), len(tables.rejects), tables.doubled) == (3, 5, 0)
+    events = [event for event, _ in tables.events]
+    assert [event.source_offset for event in events] == [0, 2, 3]
+    assert all(event.backfill and event.log_id == "retry:memory-0-1" for event in events)
+
+
+def test_parts_of_a_record_that_are_stored_stay_so() -> None:
+    log, tables = quarantined([b"[" + line(1) + b"," + line(2) + b"," + line(3) + b"]"])
+    sieve = Sieve(tables.rejects, {place_of(tables.rejects[0]): {0, 2}})
+    source = RetrySource(inner=MemorySource(log=log), places=(place_of(tables.rejects[0]),))
+    run(pipeline.build(settings(log, tables, source=source), patient=False, around=sieve.around))
+    assert [event.source_index for event, _ in tables.events] == [1]
+
+
+def test_a_record_that_is_another_now_is_not_taken() -> None:
+    log, tables = quarantined([line(1)])
+    entry = msgspec.structs.replace(tables.rejects[0], sha256="0" * 64)
+    sieve = retried(log, tables, [entry])
+    assert (sieve.read, sieve.changed, len(tables.events)) == (0, 1, 0)
+
+
+def test_records_that_are_gone_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.3)
+    log, tables = quarantined([line(1), line(2), line(3)])
+    log.truncate(0, 2)
+    assert retried(log, tables, list(tables.rejects)).read == 1
+    entry = msgspec.structs.replace(tables.rejects[0], source="elsewhere")
+    assert retried(log, tables, [entry]).read == 0
+
+
+def test_only_wanted_records_are_handed_out() -> None:
+    log = log_of([line(number) for number in range(5)])
+    places = [place_of(Reject(reason="invalid", source="memory", source_offset=offset)) for offset in (3, 1)]
+    reader = RetryReader(MemorySource(log=log).open(), places)
+    (partition,) = reader.changes().assigned
+    reader.seek(partition, None)
+    offsets: list[int] = []
+    while not reader.ended():
+        offsets += [record.offset for record in reader.poll(0.0)]
+    assert offsets == [1, 3]
+    assert reader.lag() == {Partition("memory", 0): 0}
+
+
+def test_a_retry_joins_no_group_of_the_running_workers() -> None:
+    tables = {
+        "source": {
+            "type": "kafka",
+            "brokers": "localhost:9092",
+            "topics": ["t"],
+            "start": "latest",
+            "direct": True,
+        }
+    }
+    source = alone(config.read(tables, {}, embedded=True).source)
+    told = msgspec.structs.asdict(source)
+    assert (told["group_id"], told["start"]) == ("tocsin.retry", "earliest")
+    memory = MemorySource(log=MemoryLog())
+    assert msgspec.structs.asdict(alone(memory))["log"] is memory.log
