@@ -33,7 +33,7 @@ class Held(msgspec.Struct, gc=False):
 
     event: Event
     signals: Signals
-    digests: bytes = b""  # of all its messages, input before output
+    digests: str = ""  # of all its messages, input before output
 
 
 _CODEC: Codec[Held | None] = Codec(Held | None)
@@ -153,12 +153,12 @@ def _stronger(one: Any, other: Any) -> Any:
     return one or other
 
 
-def _fresh(half: Held) -> set[bytes]:
+def _fresh(half: Held) -> set[str]:
     """Digests of messages that were new when this half arrived."""
     inputs, outputs = _digests(half)
     return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
 
 
-def _digests(half: Held) -> tuple[list[bytes], list[bytes]]:
+def _digests(half: Held) -> tuple[list[str], list[str]]:
     digests, border = split(half.digests), len(half.event.input)
     return digests[:border], digests[border:]

@@ -150,8 +150,12 @@ class _Release:
                 self._reject(redact.reject(item))
                 continue
             group, index = item
-            redact.event(seen[index].event)
-            self._event(group, seen[index], signals[index])
+            event = seen[index].event
+            redact.event(event)
+            if event.join and not event.duplicate:
+                self._half(group, Held(event, signals[index], seen[index].digests))
+            else:
+                self._complete(group, event, signals[index])
 
     def held(self, group: Group, half: Held | None) -> None:
         """A half goes on alone."""
@@ -172,12 +176,7 @@ class _Release:
             )
             self._rows.alerts += 1
 
-    def _event(self, group: Group, seen: Seen, signals: Signals) -> None:
-        event = seen.event
-        if event.duplicate or not event.join:
-            self._complete(group, event, signals)
-            return
-        half = Held(event, signals, seen.digests)
+    def _half(self, group: Group, half: Held) -> None:
         partner = group.assembly.partner(half)
         if partner:
             self._complete(group, *merge(partner, half))

@@ -13,11 +13,9 @@ from tocsin.model import TRUST, Event, Message
 from tocsin.section import Section
 from tocsin.settings import HistorySettings
 
-SIZE = 8  # bytes of a digest
+SIZE = 16  # characters of a digest, 64 bits in hex
 LONG = 64  # messages from which on comparing all at once pays
-_LOOSE = tuple(
-    f"\0{number:02x}" for number in range(256)
-)  # stand in for the conversation of events without one
+LOOSE = "\0"  # begins names that stand in for the conversation of events without one
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -27,7 +25,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     event: Event
     new_input: tuple[int, ...] = ()  # indexes of messages that the conversation never held
     new_output: tuple[int, ...] = ()
-    digests: bytes = b""  # of all input messages, then of all output messages
+    digests: str = ""  # of all input messages, then of all output messages
 
 
 class Digester:
@@ -37,18 +35,18 @@ class Digester:
         key = blake2b(secret.encode(), digest_size=32, person=b"tocsin.history").digest()
 
         def blank(person: str) -> blake2b:
-            return blake2b(key=key, digest_size=SIZE, person=person.encode())
+            return blake2b(key=key, digest_size=SIZE // 2, person=person.encode())
 
         self._identity, self._calls = blank("identity"), blank("calls")
         self._roles = {role: blank(role) for role in TRUST}
-        self.fingerprint = self.identity("").hex()
+        self.fingerprint = self.identity("")
 
-    def identity(self, text: str) -> bytes:
+    def identity(self, text: str) -> str:
         blank = self._identity.copy()
         blank.update(text.encode("utf-8", "replace"))
-        return blank.digest()
+        return blank.hexdigest()
 
-    def messages(self, messages: Iterable[Message]) -> list[bytes]:
+    def messages(self, messages: Iterable[Message]) -> list[str]:
         """One digest each, over role, text and calls: an edit gives another one."""
         roles, digests = self._roles, []
         for message in messages:
@@ -58,15 +56,15 @@ class Digester:
             else:
                 blank = roles[message.role].copy()
                 blank.update(message.text.encode("utf-8", "replace"))
-            digests.append(blank.digest())
+            digests.append(blank.hexdigest())
         return digests
 
 
 class Conversation(msgspec.Struct, array_like=True, gc=False):
     """Joined digests, the oldest first."""
 
-    messages: bytes = b""
-    events: bytes = b""
+    messages: str = ""
+    events: str = ""
 
 
 _CODEC: Codec[Conversation] = Codec(Conversation)
@@ -92,14 +90,14 @@ class History:
         conversation all messages are new.
         """
         inputs, outputs = event.input, event.output
-        identity = self._identity(event) if self._events else b""
+        identity = self._identity(event) if self._events else ""
         name = event.session or event.trace_id
         if not identity and (not name or not inputs and not outputs and not event.compacted):
-            return self._news(event, b"")[0] if inputs or outputs else Seen(event)
-        conversation = self.conversations.touch(name or _LOOSE[identity[0]], clock).value
+            return self._news(event, "")[0] if inputs or outputs else Seen(event)
+        conversation = self.conversations.touch(name or LOOSE + identity[:2], clock).value
         if identity:
             events = conversation.events
-            if events.find(identity) >= 0:
+            if identity in events:
                 force_setattr(event, "duplicate", True)
                 return Seen(event)
             conversation.events = (
@@ -107,48 +105,51 @@ class History:
             )
         if not inputs and not outputs and not event.compacted:
             return Seen(event)
-        seen, known = self._news(event, conversation.messages if name and not event.compacted else b"")
+        seen, known = self._news(event, conversation.messages if name and not event.compacted else "")
         if name:
             conversation.messages = known if len(known) <= self._messages else known[-self._messages :]
         return seen
 
-    def _identity(self, event: Event) -> bytes:
+    def _identity(self, event: Event) -> str:
         if event.span_id and event.trace_id:
             return self._digester.identity(f"{event.trace_id}\0{event.span_id}\0{event.kind}\0{event.half}")
         if event.response_id:
             return self._digester.identity(f"{event.response_id}\0{event.kind}\0{event.half}")
-        return b""
+        return ""
 
-    def _news(self, event: Event, known: bytes) -> tuple[Seen, bytes]:
+    def _news(self, event: Event, known: str) -> tuple[Seen, str]:
         digests = self._digester.messages(event.input + event.output)
-        known, new = _unknown(known, digests)
-        border = len(event.input)
+        joined, border = "".join(digests), len(event.input)
+        new = _unknown(known, digests, joined)
+        known += (
+            joined[new.start * SIZE :] if isinstance(new, range) else "".join([digests[at] for at in new])
+        )
+        if not new or new[0] >= border:
+            return Seen(event, (), tuple([at - border for at in new]), joined), known
         new_input = tuple([at for at in new if at < border])
-        new_output = tuple([at - border for at in new if at >= border])
-        return Seen(event, new_input, new_output, b"".join(digests)), known
+        return Seen(event, new_input, tuple([at - border for at in new[len(new_input) :]]), joined), known
 
 
-def split(digests: bytes) -> list[bytes]:
+def split(digests: str) -> list[str]:
     return [digests[at : at + SIZE] for at in range(0, len(digests), SIZE)]
 
 
-def _unknown(known: bytes, digests: list[bytes]) -> tuple[bytes, Sequence[int]]:
-    """`known` with the digests that were missing, and where those stand.
+def _unknown(known: str, digests: list[str], joined: str) -> Sequence[int]:
+    """Where the digests stand that `known` lacks: a range where everything from one on is new.
 
     A match that straddles two digests is as unlikely as two messages with the same digest.
     """
     repeated = len(known) // SIZE
-    if repeated < LONG or b"".join(digests[:repeated]) != known:  # a long call repeats its whole conversation
+    if repeated < LONG or not joined.startswith(known):  # a long call repeats its whole conversation
         repeated = 0
-    find = known.find  # half the price of `in`
-    new = [digest for digest in digests[repeated:] if find(digest) < 0] if known else digests
+    new = [digest for digest in digests[repeated:] if digest not in known] if known else digests
     first = len(digests) - len(new)
     if digests[first:] == new and len(set(new)) == len(new):
-        return known + b"".join(new), range(first, len(digests))
-    places: dict[bytes, int] = {}
+        return range(first, len(digests))
+    places: dict[str, int] = {}
     for digest in new:
         places.setdefault(digest, digests.index(digest))
-    return known + b"".join(places), list(places.values())
+    return list(places.values())
 
 
 def _packed(message: Message) -> bytes:

@@ -40,11 +40,11 @@ def read(seen: Sequence[Seen], content: ContentSettings) -> list[Signals]:
 
 def _read(seen: Seen) -> Signals:
     event, digests = seen.event, seen.digests
-    inputs = event.input
+    inputs, outputs = event.input, event.output
     input_length = output_length = 0
     for message in inputs:
         input_length += len(message.text)
-    for message in event.output:
+    for message in outputs:
         output_length += len(message.text)
     return Signals(
         seen.new_input,
@@ -53,8 +53,8 @@ def _read(seen: Seen) -> Signals:
         output_length,
         len(event.tool_arguments or ""),
         len(event.tool_result or ""),
-        _digest(seen.new_input, digests, 0),
-        _digest(seen.new_output, digests, len(inputs)),
+        _digest(seen.new_input, digests, 0) if seen.new_input else "",
+        _digest(seen.new_output, digests, len(inputs)) if seen.new_output else "",
         refused(event),
     )
 
@@ -64,31 +64,27 @@ def _bare(seen: Seen) -> Signals:
     return Signals(new_input=seen.new_input, new_output=seen.new_output, refusal=refused(seen.event))
 
 
-def _digest(new: tuple[int, ...], digests: bytes, first: int) -> str:
+def _digest(new: tuple[int, ...], digests: str, first: int) -> str:
     """One digest for all that is new; the digests of the messages are keyed already."""
-    if not new:
-        return ""
     if len(new) == 1:
         at = (first + new[0]) * SIZE
-        return digests[at : at + SIZE].hex()
-    joined = b"".join([digests[(first + at) * SIZE : (first + at + 1) * SIZE] for at in new])
-    return blake2b(joined, digest_size=SIZE).hexdigest()
+        return digests[at : at + SIZE]
+    joined = "".join([digests[(first + at) * SIZE : (first + at + 1) * SIZE] for at in new])
+    return blake2b(joined.encode(), digest_size=SIZE // 2).hexdigest()
 
 
 def refused(event: Event) -> bool:
     """Whether the answer was a refusal: as its provider says, or as it begins."""
     if event.finish_reason in REFUSED_FINISH or event.status in REFUSED_STATUS:
         return True
-    for message in event.output:  # noqa: SIM110, twice as fast as any()
-        if opens_with_refusal(message.text):
+    for message in event.output:
+        text = message.text
+        if (text[:2].lower() in _HEADS or text[:1] < "!") and opens_with_refusal(text):
             return True
     return False
 
 
 def opens_with_refusal(text: str) -> bool:
     """Whether an answer begins as refusals do, in one of several languages."""
-    head = text[:2].lower()
-    if head not in _HEADS and not head[:1].isspace():
-        return False
     head = text[:60].lstrip().lower().replace("\u2019", "'").replace("\uff0c", ",")
     return head.startswith(REFUSAL_OPENERS)

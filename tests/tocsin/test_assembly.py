@@ -50,7 +50,8 @@ def test_two_halves_become_one_event_with_what_each_knew() -> None:
 
 @pytest.mark.parametrize("leader", ["span", "response"])
 def test_the_leading_half_is_right_where_both_know(leader: str) -> None:
-    right, wrong = {"input_tokens": 1, "status": "error"}, {"input_tokens": 2, "status": "ok"}
+    right: dict[str, Any] = {"input_tokens": 1, "status": "error"}
+    wrong: dict[str, Any] = {"input_tokens": 2, "status": "ok"}
     for first, second in (("other", leader), (leader, "other")):
         batch = fed(*[(0, half(which, **(right if which == leader else wrong))) for which in (first, second)])
         assert [(event.input_tokens, event.status) for event in batch.events] == [(1, "error")]

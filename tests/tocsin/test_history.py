@@ -130,7 +130,7 @@ def test_identities_are_forgotten_oldest_first_or_not_kept_at_all() -> None:
 def test_digests_are_keyed_and_hold_no_text() -> None:
     event = Event(session="s", input=say("hello"))
     one, other = (History(HistorySettings(), Digester(key)).read(event, 1.0).digests for key in ("a", "b"))
-    assert len(one) == 8 and one != other
+    assert len(one) == 16 and one != other
     assert Digester("a").fingerprint != Digester("b").fingerprint
 
 
