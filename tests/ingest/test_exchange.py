@@ -43,7 +43,12 @@ def exchange(kafka: KafkaServer) -> Exchange:
 def _exchange(kafka: KafkaServer, sources: int = 2, partitions: int = 3, **settings: Any) -> Exchange:
     topic = kafka.create_topic(fresh("input"), sources)
     source = KafkaSource(brokers=kafka.brokers, topics=(topic,), group_id=fresh("group"), start="earliest")
-    wanted = {"topic": fresh("exchange"), "partitions": partitions, "slot": fresh("slot"), "linger_ms": 20}
+    wanted: dict[str, Any] = {
+        "topic": fresh("exchange"),
+        "partitions": partitions,
+        "slot": fresh("slot"),
+        "linger_ms": 20,
+    }
     return Exchange(ExchangeSettings(**(wanted | settings)), source)
 
 
