@@ -48,7 +48,9 @@ class KafkaCheckpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """A compacted topic: any host can take over a partition with its state."""
 
     brokers: Brokers
-    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=200)] = "tocsin.checkpoints"
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=200, description="its name")] = (
+        "tocsin.checkpoints"
+    )
     partitions: Annotated[
         int, Meta(ge=1, le=1024, description="of the topic; a restore reads one of them. Fixed once made")
     ] = 12

@@ -42,7 +42,9 @@ class ClickHouse(Sink, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Annotated[str, Meta(description="overrides the URL's; best given as ${NAME}")] = ""
     ca_cert: Annotated[str, Meta(description="file of the authority that signed the server's")] = ""
     verify: Annotated[bool, Meta(description="check the server's certificate and name")] = True
-    compression: Literal["lz4", "zstd", "none"] = "lz4"
+    compression: Annotated[
+        Literal["lz4", "zstd", "none"], Meta(description="of what travels to a server")
+    ] = "lz4"
     connect_seconds: Annotated[float, Meta(gt=0, description="longest wait for a connection")] = 5.0
     reply_seconds: Annotated[float, Meta(gt=0, description="longest wait for an answer")] = 30.0
     engine: Annotated[

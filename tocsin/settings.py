@@ -103,7 +103,7 @@ class DetectorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine does for every detector; stands in the detector's own table beside its settings."""
 
     type: Annotated[str, Meta(description="which detector; default: the table's name")] = ""
-    enabled: bool = True
+    enabled: Annotated[bool, Meta(description="whether it runs")] = True
     cooldown_seconds: Annotated[
         float, Meta(ge=0, description="repeats of a key's finding within this time update one alert")
     ] = 600.0
@@ -139,5 +139,9 @@ class OperationsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz; empty: none")] = (
         "127.0.0.1:9464"
     )
-    log_format: Literal["json", "text"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Annotated[
+        Literal["json", "text"], Meta(description="one JSON object a line, or lines for people")
+    ] = "json"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="what is less grave is not told")
+    ] = "info"
