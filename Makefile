@@ -42,6 +42,9 @@ dashboards: install  ## the Grafana JSON from the panels
 
 docs: install  ## the generated parts of docs/
 	$(BIN)/python scripts/generate-docs
+	$(BIN)/python -m detectors.reference
+	$(BIN)/python -m ingest.aliases > docs/fields.md
+	$(BIN)/python -m tocsin.metrics > docs/metrics.md
 
 lock: install  ## requirements*.txt from pyproject.toml; needs uv
 	scripts/lock

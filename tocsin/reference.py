@@ -11,7 +11,7 @@ from msgspec.structs import FieldInfo
 
 from tocsin import config, registry
 from tocsin.settings import DetectorOptions
-from tocsin.tables import choices, description, metas
+from tocsin.tables import choices, description, metas, struct_in
 
 _WORDS: Mapping[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
@@ -26,9 +26,13 @@ class Setting(NamedTuple):
 
 
 def settings(cls: type[msgspec.Struct]) -> Iterator[Setting]:
-    """The keys of a record, in its order."""
+    """The keys of a record, in its order; a table inside it stands for its keys."""
     for field in msgspec.structs.fields(cls):
-        yield Setting(field.encode_name, _kind(field.type), _default(field), description(field))
+        inner = struct_in(field.type)
+        if inner is not None:
+            yield from (s._replace(name=f"{field.encode_name}.{s.name}") for s in settings(inner))
+        else:
+            yield Setting(field.encode_name, _kind(field.type), _default(field), description(field))
 
 
 def table(*classes: type[msgspec.Struct]) -> str:
@@ -74,8 +78,6 @@ def _kind(kind: Any) -> str:
         return f"list of {_kind(get_args(bare)[0])}"
     if get_origin(bare) in (dict, Mapping):
         return f"table of {_kind(get_args(bare)[1])}"
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-        return f"table: {'; '.join(f'`{s.name}` {s.description}'.strip() for s in settings(bare))}"
     return _WORDS.get(bare, getattr(bare, "__name__", str(bare))) + _bounds(metas(kind))
 
 

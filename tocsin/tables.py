@@ -94,7 +94,7 @@ class Tables:
             return None
 
     def _value(self, place: str, field: FieldInfo, value: Any) -> Any:
-        nested = _struct_in(field.type)
+        nested = struct_in(field.type)
         if nested is not None and isinstance(value, dict):
             return self.record(f"{place}.{field.encode_name}", value, nested)
         texts = list(_texts(value))
@@ -151,7 +151,8 @@ def choices(kind: Any) -> tuple[Any, ...]:
     return get_args(bare) if get_origin(bare) is Literal else ()
 
 
-def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+def struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """The record that a type holds; None where it is something else."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     options = [bare, *(option for option in get_args(bare) if option is not NoneType)]
     found = (option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct))
