@@ -63,6 +63,7 @@ SPAN_FIELDS: tuple[Field, ...] = (
                                         "completion_tokens_details.reasoning_tokens",
                                         "ai.usage.outputTokenDetails.reasoningTokens",
                                         "ai.usage.reasoningTokens")),
+    Field("_usage", "value", ("gen_ai.usage.raw",)),
     Field("cost_usd", "number", ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost",
                                  "gen_ai.usage.total_cost", "llm.cost.total")),
     Field("_first_token", "seconds", ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token",
@@ -167,6 +168,16 @@ NOISE = frozenset(
         "request_data",
     ]
 )
+
+# A provider's own usage object: token counts by path.
+USAGE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("input_tokens", ("prompt_tokens", "input_tokens")),
+    ("output_tokens", ("completion_tokens", "output_tokens")),
+    ("cache_read_tokens", ("prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens",
+                           "cache_read_input_tokens")),
+    ("cache_write_tokens", ("cache_creation_input_tokens",)),
+    ("reasoning_tokens", ("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens")),
+)  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -418,6 +429,7 @@ _INGREDIENTS: Mapping[str, str] = {
     "_query": "`input` of a retrieval",
     "_documents": "`documents`",
     "_mcp": "`operation`",
+    "_usage": "token counts that are given nowhere else, in the provider's own words",
 }
 
 

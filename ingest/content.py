@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from ingest import aliases
 from ingest import messages as parse
 from ingest.draft import Draft, Span
@@ -23,7 +25,9 @@ class Content:
 
     def fill(self, kind: str, span: Span, draft: Draft) -> None:
         for prefix, flat in draft.indexed.items():
-            draft.raw.setdefault(aliases.INDEXED[prefix], unflatten(flat))
+            target, numbered = aliases.INDEXED[prefix], unflatten(flat)
+            if draft.raw.setdefault(target, numbered) is not numbered and target == "_output":
+                draft.raw["_more"] = numbered
         if kind == "tool":
             self._tool(span, draft)
         elif kind == "retrieval":
@@ -56,6 +60,8 @@ class Content:
             outputs = parse.messages(output, "assistant")
             if "_finish" not in raw and isinstance(output, list):
                 raw["_finish"] = parse.stated_finish(output)
+            if "_more" in raw:
+                outputs = _with_calls(outputs, parse.messages(raw["_more"], "assistant"))
         elif "_answer" in raw or "_calls" in raw:
             outputs = _answer(raw)
         if not inputs and not outputs and span.events:
@@ -76,7 +82,7 @@ class Content:
             taken = outputs[-1].text if outputs else None
         if given is not None:
             draft.fields["tool_arguments"] = self._text(
-                parse.as_text(_unwrapped(given, "input_str", "inputs")), draft
+                parse.as_text(_unwrapped(given, "inputs", "input_str")), draft
             )
         if taken is not None:
             result = parse.result_text(_tool_output(taken))
@@ -157,6 +163,14 @@ def as_role(word: str) -> Role:
 def _answer(raw: dict[str, Any]) -> list[Message]:
     body = {"role": "assistant", "content": raw.get("_answer"), "tool_calls": raw.get("_calls")}
     return parse.messages([body], "assistant")
+
+
+def _with_calls(outputs: list[Message], numbered: list[Message]) -> list[Message]:
+    """Tool calls that stand only among the numbered attributes join the answer."""
+    calls = tuple([call for message in numbered for call in message.tool_calls])
+    if not calls or not outputs or any(message.tool_calls for message in outputs):
+        return outputs
+    return [*outputs[:-1], replace(outputs[-1], tool_calls=calls)]
 
 
 def _once(inputs: list[Message]) -> list[Message]:

@@ -8,7 +8,7 @@ from typing import Any
 from ingest import aliases, readings
 from ingest.content import Content
 from ingest.draft import Attributes, Draft, Span, operation, read
-from ingest.messages import finish_reason
+from ingest.messages import finish_reason, structure
 from tocsin.model import Event
 from tocsin.settings import LimitSettings
 
@@ -16,7 +16,7 @@ _INDEXED = tuple(aliases.INDEXED)
 _USAGE = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_usd",
 )  # fmt: skip
-_NO_CONTENT = frozenset(("_finish", "_first_token", "_mcp", "_operation"))
+_NO_CONTENT = frozenset(("_finish", "_first_token", "_mcp", "_operation", "_usage"))
 
 
 class SpanReader:
@@ -35,9 +35,7 @@ class SpanReader:
             return None  # a stand-in for several calls: "(merged tools)"
         return self.finish(span, found, base)
 
-    def finish(
-        self, span: Span, found: aliases.Operation, base: Mapping[str, Any], half: str = ""
-    ) -> Event:
+    def finish(self, span: Span, found: aliases.Operation, base: Mapping[str, Any], half: str = "") -> Event:
         """The event of a span whose operation is known; `base` is what its resource says."""
         draft = read(span.attributes, Draft())
         raw, kind = draft.raw, found.kind or "llm"
@@ -56,6 +54,8 @@ class SpanReader:
             self._unmapped(span.attributes, draft)
         if span.events or draft.indexed or not _NO_CONTENT.issuperset(raw):
             self._content.fill(kind, span, draft)
+        if "_usage" in raw:
+            _usage(fields, structure(raw["_usage"]))
         if "_finish" in raw:
             fields["finish_reason"] = finish_reason(raw["_finish"])
         _KINDS[kind](span, fields)
@@ -147,6 +147,20 @@ def _model_call(span: Span, fields: dict[str, Any]) -> None:
         fields["cost_source"] = "reported"
     if "cache_read_tokens" in fields or "cache_write_tokens" in fields:
         _include_cached(fields)
+
+
+def _usage(fields: dict[str, Any], usage: Any) -> None:
+    """Token counts that only a provider's own usage object tells."""
+    if not isinstance(usage, dict):
+        return
+    for name, paths in aliases.USAGE:
+        for path in paths:
+            outer, _, key = path.partition(".")
+            value = usage.get(outer)
+            found = value.get(key) if key and isinstance(value, dict) else None if key else value
+            tokens = readings.count(found)
+            if tokens is not None:
+                fields.setdefault(name, tokens)
 
 
 def _include_cached(fields: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ _OWN = frozenset(
 _FILLED = tuple(
     (name, default)
     for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
-    if name not in _OWN
+    if name not in _OWN and name != "attributes"
 )
 
 
@@ -27,8 +27,8 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
     A provider's SDK and an instrumentation around it both report a call: they share the response
     id, or, where one of them lacks it, one is the other's parent and they agree on the model. Two
     spans of one tool execution share the call's id, or are parent and child. A streamed reply may
-    come as a span without duration that repeats the question. The outer or earlier span stays and
-    learns what only the other knows.
+    come as a span without duration that repeats the question. Of model calls the outer or earlier span
+    stays (log records name it), of executions the inner one; it learns what only the other knows.
     """
     if len(items) < 2:
         return items
@@ -41,7 +41,8 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
         other = _same_call(item, spans, firsts) or _streamed(item, items)
         if other is None or id(other) in gone or id(item) in gone:
             continue
-        stays, goes = (item, other) if other.parent_span_id == item.span_id != "" else (other, item)
+        outer, inner = (item, other) if other.parent_span_id == item.span_id != "" else (other, item)
+        stays, goes = (inner, outer) if item.kind == "tool" else (outer, inner)
         _fill(stays, goes)
         gone.add(id(goes))
     return [item for item in items if id(item) not in gone] if gone else items
@@ -96,6 +97,8 @@ def _fill(stays: Event, goes: Event) -> None:
         other: Any = getattr(goes, name)
         if value == default and other != default:
             force_setattr(stays, name, other)
+    if stays.response_model == stays.model != goes.response_model != "":
+        force_setattr(stays, "response_model", goes.response_model)  # not just the request's again
     if stays.input_tokens is not None and goes.input_tokens is not None:
         # the one that counts cached tokens says more
         force_setattr(stays, "input_tokens", max(stays.input_tokens, goes.input_tokens))

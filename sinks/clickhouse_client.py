@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 from clickhouse_connect.driver.httpclient import HttpClient
 
 from sinks.clickhouse import ClickHouse, Place
 from tocsin.contracts import SinkRefused, SinkUnavailable, TocsinError
+
+# It would import pandas, where that is installed, to ask whether our lists are frames: 80 MB for a no.
+vars(options).setdefault("pd", None)
 
 # The client logs what it raises, with stack and, at times, with a value: once is enough.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)

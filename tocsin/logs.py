@@ -107,7 +107,10 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Scalar]]:
         error = record.exc_info[1]
         frames = traceback.extract_tb(error.__traceback__)
         yield "error", _plain(error)
-        yield "where", visible(" < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames)), 2000)
+        yield (
+            "where",
+            visible(" < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames)), 2000),
+        )
 
 
 def _plain(value: object) -> Scalar:

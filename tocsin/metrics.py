@@ -43,8 +43,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("tocsin_sink_up", "gauge", ("sink",), "1: the last attempt was confirmed"),
     Metric("tocsin_buffered_bytes", "gauge", ("sink",), "record bytes whose rows wait for a sink"),
     Metric("tocsin_unstorable_rows_total", "counter", ("sink",), "rows that a sink cannot store"),
-    Metric("tocsin_row_delay_seconds", "seconds", ("sink",), "oldest record of a poll: arrival to durable rows"),
-    Metric("tocsin_alert_delay_seconds", "seconds", ("sink",), "an alert's record: arrival to durable alert row"),
+    Metric(
+        "tocsin_row_delay_seconds", "seconds", ("sink",), "oldest record of a poll: arrival to durable rows"
+    ),
+    Metric(
+        "tocsin_alert_delay_seconds", "seconds", ("sink",), "an alert's record: arrival to durable alert row"
+    ),
     Metric("tocsin_aggregated_minutes_total", "counter", ("sink",), "minutes computed again at checkpoints"),
     Metric("tocsin_checkpoints_total", "counter", (), "checkpoints saved"),
     Metric("tocsin_checkpoint_seconds", "seconds", (), "taking and saving one partition's checkpoint"),
@@ -63,7 +67,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("tocsin_transaction_seconds", "seconds", (), "one ingest transaction, begin to commit"),
     Metric("tocsin_frames_total", "counter", (), "frames written to the exchange"),
     Metric("tocsin_frame_bytes_total", "counter", (), "bytes of these frames"),
-    Metric("tocsin_exchange_backlog_records", "gauge", ("partition",), "frames not yet covered by a checkpoint"),
+    Metric(
+        "tocsin_exchange_backlog_records", "gauge", ("partition",), "frames not yet covered by a checkpoint"
+    ),
     Metric("tocsin_ticks_total", "counter", (), "ticks sent to silent exchange partitions"),
     Metric("tocsin_dead_letters_total", "counter", (), "refused records copied to the dead-letter topic"),
 )

@@ -219,10 +219,9 @@ def _bare() -> Iterator[Event]:
     states: tuple[Any, ...] = ("ok", "error", "refused", "blocked")
     for kind in kinds:
         for status in states:
-            for values in ({}, names, strange, {**names, **large}, {**names, **none}):
+            singly: list[dict[str, Any]] = [{name: "x"} for name in names]
+            for values in ({}, names, strange, {**names, **large}, {**names, **none}, *singly):
                 yield Event(kind=kind, status=status, **values)
-            for name in names:
-                yield Event(kind=kind, status=status, **{name: "x"})
 
 
 def findings_are_well_formed(trial: Trial) -> None:
