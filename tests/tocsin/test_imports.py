@@ -100,3 +100,20 @@ def test_the_lock_fits_what_is_asked_for() -> None:
     for requirement in asked:
         name = requirement.split("[")[0].split(">")[0]
         assert f"\n{name}==" in text, f"{name}: run `make lock`"
+
+
+MODULES = {  # distribution to the modules that its extras and it bring, where the names differ
+    "kafka-python": {"kafka", "lz4", "zstandard", "snappy"},
+    "clickhouse-connect": {"clickhouse_connect"},
+    "grafana-api": {"grafana_api"},
+    "prometheus-client": {"prometheus_client"},
+}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [requirement.split("[")[0].split(">")[0] for requirement in project["dependencies"]]
+    own = {*registry.PACKAGES, "chdb"}  # chdb: an extra, imported where it is configured
+    used = {name for _, tree in modules() for name in imported(tree)} - set(sys.stdlib_module_names) - own
+    assert not used - {module for name in declared for module in MODULES.get(name, {name})}
+    assert not [name for name in declared if not used & MODULES.get(name, {name})]
