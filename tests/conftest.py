@@ -1,4 +1,4 @@
-"""What holds for every test: where a real part may be missing, and how many examples properties get."""
+"""What holds for every test: one broker, no real part missing in CI, how many examples properties get."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from parts.kafka_fixture import kafka
+
+__all__ = ["kafka"]
 
 REAL_PARTS = ("kafka", "clickhouse", "end_to_end")
 

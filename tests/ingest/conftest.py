@@ -1,4 +1,4 @@
-"""The real Kafka for the tests of sources, exchange and checkpoint store."""
+"""What tests of the client need besides the broker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
-from parts.kafka_fixture import kafka
-
-__all__ = ["kafka"]
 
 
 @pytest.fixture(autouse=True)
