@@ -38,6 +38,7 @@ class Meta(msgspec.Struct, frozen=True):
     overflow: int
     history: str  # fingerprint of the content key: digests under another key mean nothing
     detectors: dict[str, str]  # instance name -> fingerprint
+    backfill_until: int | None = None
 
 
 class Count(NamedTuple):
@@ -63,6 +64,7 @@ class PartitionState:
         self.clock = 0.0
         self.next_offset: int | None = None  # None: nothing was read yet
         self.last_offset = 0
+        self.backfill_until: int | None = None  # records below this offset are older than the first start
         self.rows = Rows()
         self.groups = Groups(plan)
         self.timers = Timers()
@@ -92,6 +94,7 @@ class PartitionState:
         state = cls(plan, log_id, number)
         state.clock, state.next_offset = checkpoint.clock, checkpoint.next_offset
         state.last_offset, state.rows = meta.last_offset, meta.rows
+        state.backfill_until = meta.backfill_until
         complaints = state._fill(Pile(saved.chunks), meta)
         state.groups.last_number, state.groups.overflow = meta.last_group, meta.overflow
         state._chain = Chain(state.groups, checkpoint.sequence, checkpoint.base)
@@ -145,6 +148,7 @@ class PartitionState:
             self.groups.overflow,
             self.groups.history_fingerprint,
             {each.name: each.fingerprint for each in self.plan.instances},
+            self.backfill_until,
         )
 
     def _fill(self, pile: Pile, meta: Meta) -> list[str]:
