@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "tocsin"
     sys_version = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_GET(self) -> None:
         """Answer one of the three paths."""
         if self.path == "/metrics":
             self._answer(200, CONTENT_TYPE_LATEST, self.server.metrics.text())

@@ -68,7 +68,8 @@ def settings_are_data(trial: Trial) -> None:
 
 def state_survives_storage(trial: Trial) -> None:
     """`start` gives a new state_type, and every state is the same after it was stored."""
-    detector, codec = trial.detector, Codec(trial.detector.state_type)
+    detector = trial.detector
+    codec: Codec[Any] = Codec(detector.state_type)
     promised(isinstance(detector.start(), msgspec.Struct), "the state is no msgspec.Struct")
     promised(type(detector.start()) is detector.state_type, "start() gives something else than state_type")
     promised(detector.start() is not detector.start(), "start() gives one state to two keys")
