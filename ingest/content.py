@@ -13,7 +13,6 @@ from ingest.draft import Draft, Span
 from tocsin.model import Document, Message, Role, ToolCall
 from tocsin.settings import LimitSettings
 
-
 _NUMBERED = 512  # numbered messages of one span
 
 

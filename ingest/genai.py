@@ -14,7 +14,8 @@ from tocsin.settings import LimitSettings
 
 _INDEXED = tuple(aliases.INDEXED)
 _USAGE = (
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_usd",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+    "cost_usd",
 )  # fmt: skip
 _NO_CONTENT = frozenset(("_finish", "_first_token", "_mcp", "_operation", "_usage"))
 

@@ -20,12 +20,14 @@ _DEFAULTS: dict[str, Any] = dict(zip(Event.__struct_fields__, Event.__struct_def
 # Stamped by the engine: never believed from outside.
 _STAMPED = (
     "id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "source", "source_partition",
-    "source_offset", "source_index", "source_format", "duplicate", "backfill", "original_time", "invalid_fields",
+    "source_offset", "source_index", "source_format", "duplicate", "backfill",
+    "original_time", "invalid_fields",
 )  # fmt: skip
 _CONTENT = ("input", "output", "tool_definitions", "documents", "attributes")
 _TIMES = ("time", "original_time")
 _COUNTS = (
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "http_status",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+    "http_status",
 )  # fmt: skip
 _NUMBERS = ("duration_ms", "first_token_ms", "cost_usd")
 _SCORES = ("evaluation_score", "guardrail_score")

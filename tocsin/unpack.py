@@ -43,15 +43,14 @@ class Unpacker:
     def __call__(self, record: Record) -> list[Event | Reject]:
         """The items in order; empty where all of the record is known and no event."""
         items = self._items(record)
-        (name, number), offset, index = record.partition, record.offset, 0
-        for item in items:
+        (name, number), offset = record.partition, record.offset
+        for index, item in enumerate(items):
             force_setattr(item, "source", name)
             force_setattr(item, "source_offset", offset)
             if number:
                 force_setattr(item, "source_partition", number)
             if index:
                 force_setattr(item, "source_index", index)
-            index += 1
             if type(item) is Event:
                 if not (self._believed and item.tenant):
                     force_setattr(item, "tenant", self._tenant)
@@ -69,6 +68,7 @@ class Unpacker:
             return self._explained(
                 record, [Reject(reason="too_large", detail=f"{size} bytes of {self._limit}")]
             )
+        items: list[Event | Reject]
         try:
             items = list(self._decoder.decode(record.value).items)
         except RecursionError:

@@ -25,11 +25,12 @@ _EVENT = Event(
     input=(Message("system", "Be brief."), Message("user", "Hello \u00e9\U0001f600")),
     attributes={"a": "b"},
 )
+_MESSAGES = '[{"role":"user","parts":[{"type":"text","content":"x"}]}]'
 _ATTRIBUTES = [
     {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
     {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "812"}},
     {"key": "gen_ai.response.finish_reasons", "value": {"arrayValue": {"values": [{"stringValue": "stop"}]}}},
-    {"key": "gen_ai.input.messages", "value": {"stringValue": '[{"role":"user","parts":[{"type":"text","content":"x"}]}]'}},
+    {"key": "gen_ai.input.messages", "value": {"stringValue": _MESSAGES}},
     {"key": "gen_ai.prompt.0.tool_calls.0.name", "value": {"stringValue": "f"}},
 ]  # fmt: skip
 _SPAN = {
@@ -60,7 +61,10 @@ SEEDS = (
     gzip.compress(_NATIVE, mtime=0),
     zstandard.compress(_TRACES),
 )
-_TOKENS = (b'"', b"{", b"}", b"[", b"]", b"null", b"-1", b"1e999", b"NaN", b"\\ud800", b"\xff", b"\x00", b",", b":", b"9" * 40, b"true", b"[" * 50)  # fmt: skip
+_TOKENS = (
+    *b'" { } [ ] null -1 1e999 NaN , : true'.split(b" "),
+    *(b"\\ud800", b"\xff", b"\x00", b"[" * 50, b"9" * 40),
+)
 
 
 def _damaged(seed: bytes, chance: random.Random) -> bytes:

@@ -42,9 +42,9 @@ def names() -> list[str]:
 def records(name: str) -> Iterator[bytes]:
     for part in ("otlp", "logs.otlp"):
         for path in sorted(DATA.glob(f"{name}.{part}.jsonl*")):
-            opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-            with opened as lines:
-                yield from (line for line in lines if line.strip())
+            data = path.read_bytes()
+            lines = (gzip.decompress(data) if path.suffix == ".gz" else data).split(b"\n")
+            yield from (line for line in lines if line.strip())
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -180,6 +181,17 @@ def test_hostile_text_takes_bounded_time(name: str) -> None:
         redact(HOSTILE[name])
         seconds.append(time.process_time() - started)
     assert min(seconds) < 0.1  # 50 ms on a quiet core
+
+
+def test_two_threads_redact_at_once() -> None:
+    text = "nothing here " * 5_000 + "bob@example.org"
+
+    def redact(_: int) -> bool:
+        redactor = Redactor()
+        return all(redactor.redact(text).endswith("[email]") for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(redact, range(4)))
 
 
 def test_a_text_of_two_megabytes_without_findings_is_one_scan() -> None:

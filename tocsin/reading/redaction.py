@@ -10,12 +10,6 @@ from typing import Any, NamedTuple
 from tocsin.reading.checks import CHECKS
 from tocsin.reading.patterns import PATTERNS, Pattern
 
-try:
-    import hyperscan
-except ImportError:  # correct without it, only slower
-    hyperscan = None  # type: ignore[assignment]
-
-
 # In JSON text a line break in front is written with a letter, which is no part of a word.
 _ESCAPED = r"(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})"
 _UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
@@ -37,8 +31,8 @@ class Redactor:
 
     def __init__(self, patterns: Sequence[Pattern] = PATTERNS, *, prefilter: bool = True) -> None:
         self._rules = [_rule(pattern) for pattern in patterns]
-        self._database: Any = _database(tuple(patterns)) if prefilter and hyperscan is not None else None
-        self._scratch: Any = hyperscan.Scratch(self._database) if self._database is not None else None
+        self._database, scratch = _database(tuple(patterns)) if prefilter else (None, None)
+        self._scratch: Any = scratch(self._database) if scratch is not None else None
 
     def redact(self, text: str) -> str:
         """The text with every finding replaced; any text, of any length."""
@@ -86,18 +80,21 @@ def _rule(pattern: Pattern) -> Rule:
 
 
 @functools.cache
-def _database(patterns: tuple[Pattern, ...]) -> Any:
+def _database(patterns: tuple[Pattern, ...]) -> tuple[Any, Any]:
     """All patterns in one automaton, without what stands around them and without long upper bounds:
-    it may find too much, never too little."""
+    it may find too much, never too little. With what makes scratch space, of which each user needs
+    one of its own; nothing without Hyperscan."""
+    try:
+        import hyperscan
+    except ImportError:  # correct without it, only slower
+        return None, None
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     once = hyperscan.HS_FLAG_SINGLEMATCH
+    plain = (pattern.expression.replace("?P<secret>", "") for pattern in patterns)
     database.compile(
-        expressions=[
-            _UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", "")).encode()
-            for pattern in patterns
-        ],
+        expressions=[_UPPER_BOUND.sub(r"{\1,}", expression).encode() for expression in plain],
         ids=list(range(len(patterns))),
         elements=len(patterns),
         flags=[once | hyperscan.HS_FLAG_CASELESS if pattern.ignore_case else once for pattern in patterns],
     )
-    return database
+    return database, hyperscan.Scratch
