@@ -28,7 +28,7 @@ class Redaction:
         self._cleaner = cleaner
 
     def event(self, event: Event) -> None:
-        """Only this step writes content fields of a frozen event; pseudonyms for identities belong here too."""
+        """Only this step writes content of a frozen event; pseudonyms for identities belong here too."""
         if event.input:
             force_setattr(event, "input", self._messages(event.input))
         if event.output:
