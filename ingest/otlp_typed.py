@@ -135,8 +135,12 @@ def as_span(span: TypedSpan, scope: str, depth: int) -> Span:
         nanoseconds(span.start_time_unix_nano),
         nanoseconds(span.end_time_unix_nano),
         attributes_of(span.attributes, depth),
-        [(event.name, attributes_of(event.attributes, depth)) for event in span.events[:1024]],
+        _events(span.events, depth) if span.events else [],
         failed,
         message,
         scope,
     )
+
+
+def _events(events: list[SpanEvent], depth: int) -> list[tuple[str, Attributes]]:
+    return [(event.name, attributes_of(event.attributes, depth)) for event in events[:1024]]

@@ -31,6 +31,7 @@ class Redactor:
 
     def __init__(self, patterns: Sequence[Pattern] = PATTERNS, *, prefilter: bool = True) -> None:
         self._rules = [_rule(pattern) for pattern in patterns]
+        self._database: Any
         self._database, scratch = _database(tuple(patterns)) if prefilter else (None, None)
         self._scratch: Any = scratch(self._database) if scratch is not None else None
 
