@@ -7,14 +7,20 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from tocsin import config as config_module
+from tocsin import pipeline
 from tocsin.__main__ import main, parser
 from tocsin.commands import COMMANDS
 from tocsin.commands.terminal import Progress, columns, say
+from tocsin.memory import MemorySink, MemoryTables
 
 KAFKA = """
 [source]
@@ -212,6 +218,11 @@ def test_replay_with_an_unknown_format_is_a_mistake(traffic: Path, capfd: pytest
 # A pipeline in a directory, on the embedded engine: one process may hold it, so each command has its own.
 
 
+def config_of(path: Path, **changes: Any) -> config_module.Config:
+    """The configuration in a file, with other parts."""
+    return msgspec.structs.replace(config_module.load(path), **changes)
+
+
 class Installed:
     """A directory with a configuration, and the commands run there."""
 
@@ -276,13 +287,33 @@ def test_run_stops_in_order_and_goes_on_where_it_stood(tmp_path: Path, traffic: 
         assert running.wait(15) == 0
         running.stderr.close()
     assert tocsin.query("SELECT count(), uniqExact(log_offset) FROM tocsin.events") == [[44, 44]]
-    shown = tocsin("state", "show")
+
+
+def test_state_is_shown_taken_out_and_forgotten(
+    tmp_path: Path, traffic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tocsin = Installed(tmp_path, traffic)
+    where = ["-c", str(tocsin.config)]
+    assert main(["state", "show", *where]) == 78
+    assert "no state in" in capsys.readouterr().err
+    kept = config_of(tocsin.config, sinks={"memory": MemorySink(tables=MemoryTables())})
+    pipeline.build(kept).run(threading.Event())
+    assert main(["state", "show", *where]) == 0
+    shown = capsys.readouterr().out
     assert "detector:error_burst" in shown and "next offset" in shown
-    entry = json.loads(tocsin("state", "export").splitlines()[-1])
-    assert entry["tenant"] == "default"
-    assert "say which" in tocsin("state", "reset", code=78)
-    assert "forgotten" in tocsin("state", "reset", "--all")
-    assert tocsin("state", "show") == ""
+    log = shown.split(":")[0]
+    assert main(["state", "export", "--log", log, *where]) == 0
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {entry["section"] for entry in entries} >= {"detector:error_burst", "history"}
+    assert all(entry["log"] == log and entry["tenant"] == "default" for entry in entries)
+    assert main(["state", "reset", *where]) == 78
+    assert "say which" in capsys.readouterr().err
+    assert main(["state", "show", "--log", "other/0", *where]) == 78
+    assert f"there is {log}" in capsys.readouterr().err
+    assert main(["state", "reset", "--all", *where]) == 0
+    assert "forgotten" in capsys.readouterr().out
+    assert main(["state", "show", *where]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.clickhouse

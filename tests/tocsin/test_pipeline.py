@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import pytest
+from parts.kafka_server import KafkaServer
+from parts.kafka_topics import fresh, produce
 
 from tocsin import config, pipeline, retry
-from tocsin.contracts import ConfigError, SinkUnavailable, SourceUnavailable
+from tocsin.contracts import ConfigError, LogChanged, SinkUnavailable, SourceUnavailable
 from tocsin.memory import MemoryLog, MemoryReader, MemorySink, MemorySource, MemoryTables, MemoryWriter
 from tocsin.model import Partition, Reject
 from tocsin.pipeline import Passed, Pipeline
@@ -226,3 +230,128 @@ def test_a_retry_joins_no_group_of_the_running_workers() -> None:
     assert (told["group_id"], told["start"]) == ("tocsin.retry", "earliest")
     memory = MemorySource(log=MemoryLog())
     assert msgspec.structs.asdict(alone(memory))["log"] is memory.log
+
+
+# Through a real exchange.
+
+
+def exchanged(kafka: KafkaServer, topic: str, tables: MemoryTables, **source: Any) -> config.Config:
+    asked = {
+        "source": {
+            "type": "kafka",
+            "brokers": kafka.brokers,
+            "topics": [topic],
+            "start": "earliest",
+            "group_id": topic,
+            **source,
+        },
+        "exchange": {"topic": f"{topic}.exchange", "partitions": 2, "linger_ms": 20, "tick_seconds": 0.5},
+        "checkpoints": {"type": "memory"},
+        "operations": {"listen": ""},
+    }
+    made = config.read(asked, {}, embedded=True)
+    return msgspec.structs.replace(made, sinks={"memory": MemorySink(tables=tables)})
+
+
+@contextmanager
+def running(*pipelines: Pipeline) -> Iterator[None]:
+    """All of them, each in a thread with a stop of its own, until the block ends."""
+    stops = [threading.Event() for _ in pipelines]
+    threads = [
+        threading.Thread(target=built.run, args=(stop,)) for built, stop in zip(pipelines, stops, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for stop, thread in zip(stops, threads, strict=True):
+            stop.set()
+            thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+
+
+@pytest.mark.kafka
+def test_both_parts_carry_records_through_the_exchange_and_quarantine_is_read_again(
+    kafka: KafkaServer,
+) -> None:
+    topic, tables = kafka.create_topic(fresh("pipeline"), 3), MemoryTables()
+    for number in range(3):
+        produce(kafka.brokers, topic, [line(number), line(number + 3), b"{broken"], number)
+    settings = exchanged(kafka, topic, tables, format="otlp")
+    with running(pipeline.build(settings)):
+        wait_for(lambda: len(tables.rejects) == 9)
+    assert tables.doubled == 0 and not tables.events
+    entries = list(tables.rejects)
+    for _ in range(2):
+        sieve = Sieve(entries, {})
+        source = RetrySource(inner=alone(settings.source), places=tuple({place_of(each) for each in entries}))
+        again = msgspec.structs.replace(settings, source=source, exchange=None, format="auto")
+        run(pipeline.build(again, patient=False, around=sieve.around))
+        assert (sieve.read, sieve.still) == (6, 3)
+        assert (len(tables.events), len(tables.rejects), tables.doubled) == (6, 9, 0)
+
+
+@pytest.mark.kafka
+def test_parts_run_apart(kafka: KafkaServer) -> None:
+    topic, tables = kafka.create_topic(fresh("pipeline"), 2), MemoryTables()
+    settings = exchanged(kafka, topic, tables)
+    with running(pipeline.build(settings, "ingest"), pipeline.build(settings, "detect")):
+        produce(kafka.brokers, topic, [line(number) for number in range(20)], 1)
+        wait_for(lambda: len(tables.events) == 20)
+    assert tables.doubled == 0
+
+
+@pytest.mark.kafka
+def test_an_exchange_that_was_made_otherwise_is_refused(kafka: KafkaServer) -> None:
+    topic, tables = kafka.create_topic(fresh("pipeline"), 1), MemoryTables()
+    settings = exchanged(kafka, topic, tables)
+    first = pipeline.build(settings, "ingest")
+    with running(first):
+        wait_for(lambda: not first.watchers.health.reasons())
+    assert settings.exchange is not None
+    other = msgspec.structs.replace(settings.exchange, partitions=3)
+    built = pipeline.build(msgspec.structs.replace(settings, exchange=other))
+    with pytest.raises(ConfigError, match="was made with 2"):
+        built.run(threading.Event())
+
+
+class Exchange:
+    """An exchange that is only a memory log."""
+
+    def __init__(self, settings: Any, source: MemorySource) -> None:
+        self.source = MemorySource(log=source.log, follow=True)
+
+    def prepare(self) -> None:
+        """Nothing to be made."""
+
+
+class BrokenPart:
+    """An ingest part that cannot go on."""
+
+    def __init__(self, *given: Any) -> None:
+        """Takes what any ingest part takes."""
+
+    def run(self, stop: threading.Event) -> None:
+        raise LogChanged("offsets are missing")
+
+
+def source_of(exchange: Exchange) -> MemorySource:
+    return exchange.source
+
+
+def test_a_part_that_cannot_go_on_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, found in (("EXCHANGE", Exchange), ("DETECT_SOURCE", source_of), ("INGEST_PART", BrokenPart)):
+        monkeypatch.setattr(pipeline, name, f"{__name__}:{found.__name__}")
+    built = pipeline.build(settings(log_of([line(1)]), MemoryTables(), exchange=True))
+    stop = threading.Event()
+    with pytest.raises(LogChanged, match="offsets are missing"):
+        built.run(stop)
+    assert stop.is_set()
