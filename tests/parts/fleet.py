@@ -43,6 +43,7 @@ log_level = "info"
 type = "kafka"
 brokers = ["{brokers}"]
 topic = "{topic}.state"
+replication = 1
 
 [sinks.clickhouse]
 url = "http://127.0.0.1:{port}/{database}"
