@@ -24,7 +24,7 @@ from sinks.clickhouse import ClickHouse, Place
 from tocsin.contracts import SinkRefused, SinkUnavailable, TocsinError
 
 # It would import pandas, where that is installed, to ask whether our lists are frames: 80 MB for a no.
-vars(options).setdefault("pd", None)
+setattr(options, "pd", None)  # noqa: B010
 
 # The client logs what it raises, with stack and, at times, with a value: once is enough.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)

@@ -24,6 +24,7 @@ from tocsin.model import Batch, Event, Signals
 log = logging.getLogger("tocsin.sinks.clickhouse")
 
 ROWS = 200_000  # of one insert: far below what the engine would cut into several blocks
+PAGE = 200_000  # positions of one answer
 DAYS = 50  # partitions of one insert; the engine refuses 100
 
 # Replacing rows within one insert would cost as much as the rest of it, for rows that are never equal.
@@ -155,28 +156,31 @@ class ClickHouseWriter(Writer):
     def written(self, log_id: str, log_partition: int, from_offset: int) -> Written:
         self._settle()
         events, alerts, rejects = (
-            self._positions(table.name, log_id, log_partition, from_offset)
+            self._positions(table.name, log_id, log_partition, max(from_offset, 0))
             for table in (EVENTS, ALERTS, QUARANTINE)
         )
-        return Written(events, alerts, rejects)
+        ends = [max(found)[0] + 1 for found in (events, alerts, rejects) if len(found) >= PAGE]
+        return Written(frozenset(events), frozenset(alerts), frozenset(rejects), min(ends, default=None))
 
     def _positions(
         self, table: str, log_id: str, log_partition: int, from_offset: int
-    ) -> frozenset[tuple[int, int]]:
+    ) -> list[tuple[int, int]]:
+        """A page of what is stored, in order; the last offset of a page is there whole."""
         patience = self._connection.patience(self._soon())
         with translated(f"reading back {table}"):
             result = self._connection.client.query(
                 f"SELECT log_offset, log_index FROM `{self._connection.database}`.{table} "
                 "WHERE log_id = {log_id:String} AND log_partition = {log_partition:UInt32} "
-                "AND log_offset >= {from_offset:UInt64}",
+                "AND log_offset >= {from_offset:UInt64} ORDER BY log_offset LIMIT {page:UInt64} WITH TIES",
                 parameters={
                     "log_id": log_id,
                     "log_partition": log_partition,
-                    "from_offset": max(from_offset, 0),
+                    "from_offset": from_offset,
+                    "page": PAGE,
                 },
                 settings=patience,
             )
-            return frozenset((int(offset), int(index)) for offset, index in result.result_rows)
+            return [(int(offset), int(index)) for offset, index in result.result_rows]
 
     def _settle(self) -> None:
         """Make sure that no doubtful query still runs. Raises SinkUnavailable where that is unknown.

@@ -17,14 +17,13 @@ LOG = "log-one"
 
 def event(offset: int, index: int = 0, **values: Any) -> Event:
     """One event with a place of its own."""
-    place: dict[str, Any] = {
-        "log_id": LOG,
-        "log_offset": offset,
-        "log_index": index,
-        "id": f"id.{offset}.{index}",
+    fields: dict[str, Any] = {
+        **{"log_id": LOG, "log_offset": offset, "log_index": index, "id": f"id.{offset}.{index}"},
+        **{"arrival": NOW + offset / 100, "time": NOW + offset / 100 - 1},
+        **{"tenant": "default", "application": "shop"},
     }
-    times = {"arrival": NOW + offset / 100, "time": NOW + offset / 100 - 1}
-    return Event(**(place | times | {"tenant": "default", "application": "shop"} | values))
+    fields.update(values)
+    return Event(**fields)
 
 
 def alert(offset: int, revision: int = 1, **values: Any) -> Alert:
@@ -36,14 +35,18 @@ def alert(offset: int, revision: int = 1, **values: Any) -> Alert:
         **{"summary": "9 refusals in 60 s, usually 0.2", "first_seen": NOW, "last_seen": NOW + offset},
         **{"count": revision, "log_id": LOG, "log_offset": offset, "arrival": NOW + offset / 100},
     }
-    return Alert(**(fields | values))
+    fields.update(values)
+    return Alert(**fields)
 
 
 def reject(offset: int, **values: Any) -> Reject:
     """One entry of the quarantine."""
-    fields: dict[str, Any] = {"reason": "undecodable", "detail": "broken JSON", "sample": "{", "size": 1}
-    place = {"log_id": LOG, "log_offset": offset, "arrival": NOW + offset / 100, "source": "llm.events"}
-    return Reject(**(fields | place | values))
+    fields: dict[str, Any] = {
+        **{"reason": "undecodable", "detail": "broken JSON", "sample": "{", "size": 1},
+        **{"log_id": LOG, "log_offset": offset, "arrival": NOW + offset / 100, "source": "llm.events"},
+    }
+    fields.update(values)
+    return Reject(**fields)
 
 
 def batch(first: int, count: int, **values: Any) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,12 +13,22 @@ from parts.clickhouse_rows import Database
 from parts.clickhouse_server import ClickHouseServer
 
 from sinks.clickhouse import ClickHouse
+from sinks.clickhouse_migrate import migrate
 from tocsin.contracts import Writer
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with empty tables, to be copied."""
+    directory = tmp_path_factory.mktemp("migrated") / "db"
+    migrate(ClickHouse(url=f"chdb://{directory}", fsync="off"))
+    return directory
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
     """The engine in this process, on disk, empty but migrated."""
+    shutil.copytree(migrated, tmp_path / "db", symlinks=True)
     database = Database(ClickHouse(url=f"chdb://{tmp_path}/db", fsync="off"))
     yield database
     database.connection.close()

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parts.clickhouse_rows import LOG, NOW, Database, alert, batch, event, reject, soon
 
+from sinks import clickhouse_writer
 from sinks.clickhouse import ClickHouse
 from sinks.clickhouse_columns import ALERTS, EVENTS, QUARANTINE
 from sinks.clickhouse_writer import Lane
@@ -240,11 +241,30 @@ def test_written_is_exact_over_logs_partitions_and_offsets(database: Database, w
     writer.write(batch(0, 40), soon())
     writer.write(batch(0, 20, log_partition=1), soon())
     writer.write(batch(0, 20, log_id="other"), soon())
-    events, alerts, rejects = writer.written(LOG, 0, 15)
+    events, alerts, rejects, before = writer.written(LOG, 0, 15)
+    assert before is None
     assert events == {(offset, 0) for offset in range(15, 40)}
     assert alerts == {(20, 0), (30, 0)} and rejects == {(15, 0), (25, 0), (35, 0)}
     assert writer.written(LOG, 1, 0).events == {(offset, 0) for offset in range(20)}
     assert not any(writer.written("nobody", 0, 0))
+
+
+def test_what_is_too_much_for_one_answer_is_read_in_pages(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clickhouse_writer, "PAGE", 10)
+    rows = [event(offset, index) for offset in range(8) for index in range(4)]
+    writer.write(Batch(events=rows, signals=[Signals()] * 32, alerts=[alert(7)]), soon())
+    pages, asked = list[set[tuple[int, int]]](), 0
+    while True:
+        page = writer.written(LOG, 0, asked)
+        pages.append(set(page.events))
+        if page.before is None:
+            break
+        assert page.before > asked and page.alerts == {(7, 0)}
+        asked = page.before
+    assert [len(page) for page in pages] == [12, 12, 8]
+    assert set.union(*pages) == {(e.log_offset, e.log_index) for e in rows}
 
 
 def test_ten_events_of_one_record_stay_ten(database: Database, writer: Writer) -> None:
