@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +84,7 @@ class KafkaServer:
             time.sleep(0.1)
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = base64.urlsafe_b64encode(b"tocsin-tests-one").decode().rstrip("=")  # never a leading dash
         tool = (*JAVA, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
         subprocess.run((*tool, "--standalone"), check=True, capture_output=True, timeout=60)
 
