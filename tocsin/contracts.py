@@ -122,6 +122,11 @@ class Reader(ABC):
         Raises LogChanged where the log no longer holds `offset`.
         """
 
+    def backfill_until(self, partition: Partition) -> int | None:
+        """What lies below this offset was there before the first start. Asked when a partition has no
+        checkpoint, before `seek`, and remembered with the state; None: nothing is backfill."""
+        return None
+
     @abstractmethod
     def pause(self, partitions: Iterable[Partition]) -> None:
         """Hand out nothing of these until resumed."""
@@ -221,11 +226,16 @@ class Detector(
 
 
 class Written(NamedTuple):
-    """Which rows of one log partition a sink already holds: (offset, index), revisions apart."""
+    """Which rows of one log partition a sink already holds: (offset, index), revisions apart.
+
+    A sink that holds too many to answer at once sets `before`, above the offset it was asked from:
+    the answer is complete below it, and the loop asks again from there. None: complete.
+    """
 
     events: frozenset[tuple[int, int]] = frozenset()
     alerts: frozenset[tuple[int, int]] = frozenset()
     rejects: frozenset[tuple[int, int]] = frozenset()
+    before: int | None = None
 
 
 class Sink(

@@ -1,131 +1,252 @@
-"""Delivery of rows to one sink: offered until durable, never offered again once they are."""
+"""Delivery of rows to one sink: offered until they are durable, and never again once they are.
+
+Where it is not known what is stored (after an assignment, after a write without an answer) the sink is
+asked before the next offer, and what it holds is not offered. Sinks do not wait for one another.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 
+from tocsin.backoff import Backoff, Clock
 from tocsin.contracts import SinkUnavailable, Writer, Written
 from tocsin.logs import Log
 from tocsin.metrics import Metrics
-from tocsin.model import Alert, Batch, Event, Reject
+from tocsin.model import Alert, Batch, Event, Reject, Signals
+from tocsin.settings import EngineSettings
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts
-UNSTORABLE = 1 << 20  # quarantine index of an event that a sink cannot store, besides its own index
+UNSTORABLE = 1 << 20  # quarantine index of an event that a sink cannot store, on top of its own index
 
 log = Log("delivery")
 Place = tuple[str, int]  # log id, partition number
 
 
-class Delivery:
-    """The rows that one sink still has to confirm."""
+class Parcel:
+    """Rows that are written together."""
 
-    def __init__(self, name: str, writer: Writer, metrics: Metrics, deadline_seconds: float) -> None:
+    def __init__(self, since: float) -> None:
+        self.since = since  # monotonic time of its first row
+        self.rows: dict[Place, Batch] = {}
+        self.count = 0
+        self.bytes = 0  # of the records that the rows come from
+        self.arrivals: list[float] = []  # of the oldest record of each offer
+        self.alerts: list[float] = []  # arrivals of alerts
+
+    def add(self, place: Place, batch: Batch, size: int, arrival: float | None) -> None:
+        rows = self.rows.get(place)
+        if rows is None:
+            rows = self.rows[place] = Batch()
+        _extend(rows, batch)
+        self.count += len(batch)
+        self.bytes += size
+        if arrival is not None:
+            self.arrivals.append(arrival)
+            self.alerts += [alert.arrival for alert in batch.alerts]
+
+
+class Delivery:
+    """The rows that one sink still has to confirm, oldest first."""
+
+    def __init__(
+        self, name: str, writer: Writer, metrics: Metrics, settings: EngineSettings, clock: Clock
+    ) -> None:
         self.name = name
-        self.down_since: float | None = None
+        self.backoff = Backoff(name, clock)
         self._writer = writer
         self._metrics = metrics
-        self._deadline_seconds = deadline_seconds
-        self._waiting = Batch()
-        self._present: dict[Place, Written] = {}
-        self._doubtful = False
-        self._pause = FIRST_PAUSE
-        self._next_try = 0.0
+        self._settings = settings
+        self._clock = clock
+        self._parcels: deque[Parcel] = deque()
+        self._doubtful: set[Place] = set()
+        self._known: dict[Place, Written] = {}
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    @property
+    def empty(self) -> bool:
+        """Whether everything that was offered is durable."""
+        return not self._parcels
 
-    def recall(self, place: Place, next_offset: int) -> None:
-        """Ask what is stored from `next_offset` on. Raises SinkUnavailable."""
-        written = self._writer.written(*place, next_offset)
-        self._present.pop(place, None)
-        if any(written):
-            self._present[place] = written
+    @property
+    def bytes(self) -> int:
+        """Record bytes whose rows wait."""
+        return sum(parcel.bytes for parcel in self._parcels)
+
+    def doubt(self, place: Place) -> None:
+        """What the sink holds of this log partition is not known: ask before the next offer."""
+        self._known.pop(place, None)
+        self._doubtful.add(place)
 
     def forget(self, place: Place) -> None:
-        """The partition is somebody else's: its rows are not to be written any more."""
-        self._present.pop(place, None)
-        self._waiting = _without(self._waiting, place)
+        """The partition is somebody else's: nothing of it is to be written any more."""
+        self._doubtful.discard(place)
+        self._known.pop(place, None)
+        for parcel in self._parcels:
+            parcel.rows.pop(place, None)
+        self._parcels = deque(parcel for parcel in self._parcels if parcel.rows)
 
-    def offer(self, place: Place, batch: Batch) -> None:
-        """Add the rows of one partition that are not stored yet."""
-        present = self._present.get(place)
-        if present is not None:
-            before = len(batch)
-            batch = _missing(batch, {place: present})
-            self._metrics.count("tocsin_rows_present_total", before - len(batch), sink=self.name)
-        waiting = self._waiting
-        waiting.events += batch.events
-        waiting.signals += batch.signals
-        waiting.alerts += batch.alerts
-        waiting.rejects += batch.rejects
+    def offer(self, place: Place, batch: Batch, size: int, arrival: float | None) -> None:
+        """Add the rows that some records of one log partition released."""
+        if not len(batch):
+            return
+        if not self._parcels or self._full(self._parcels[-1]):
+            self._parcels.append(Parcel(self._clock.now()))
+        self._parcels[-1].add(place, batch, size, arrival)
 
-    def passed(self, place: Place, offset: int) -> None:
-        """Everything below `offset` was offered: what is stored below it is of no interest any more."""
-        present = self._present.get(place)
-        if present and all(at < offset for rows in present for at, _ in rows):
-            del self._present[place]
+    def wait(self) -> float | None:
+        """Seconds until a write is due; None: not before more rows come."""
+        if not self._parcels:
+            return None
+        first = self._parcels[0]
+        linger = 0.0 if self._full(first) else first.since + self._linger - self._clock.now()
+        return max(0.0, linger, self.backoff.left())
 
-    def due(self, now: float) -> bool:
-        """Whether an attempt makes sense now."""
-        return len(self._waiting) > 0 and now >= self._next_try
+    def deliver(self, *, all_of_it: bool = False, deadline: float | None = None) -> None:
+        """Write what is due, or everything; stops at the first write without an answer."""
+        while self._parcels and self.backoff.due() and (all_of_it or self.wait() == 0.0):
+            now = self._clock.now()
+            last = now + self._settings.write_deadline_seconds
+            if not self._attempt(self._parcels[0], min(last, deadline or last)):
+                return
+            self._parcels.popleft()
 
-    def attempt(self) -> bool:
-        """Write everything that waits; whether nothing waits any more. Raises SinkRefused."""
-        started = time.monotonic()
+    def aggregate(self, place: Place, minutes: Sequence[int], version: int) -> bool:
+        """Compute minutes again; whether it is done."""
+        if not self.backoff.due():
+            return False
         try:
-            if self._doubtful:
-                self._read_back()
-            if len(self._waiting):
-                self._writer.write(self._waiting, started + self._deadline_seconds)
+            self._writer.aggregate(*place, minutes, version)
         except SinkUnavailable as error:
             self._failed(error)
             return False
-        self._confirmed(time.monotonic() - started)
-        return len(self._waiting) == 0
-
-    def aggregate(self, place: Place, minutes: Sequence[int], version: int) -> None:
-        """Compute minutes again. Raises as the sink does."""
-        self._writer.aggregate(*place, minutes, version)
+        self._answered()
         self._metrics.count("tocsin_aggregated_minutes_total", len(minutes), sink=self.name)
+        return True
 
     def close(self) -> None:
+        """Let go of the sink."""
         self._writer.close()
 
-    def _read_back(self) -> None:
-        lowest: dict[Place, int] = {}
-        for rows in (self._waiting.events, self._waiting.alerts, self._waiting.rejects):
-            for row in rows:
-                place = (row.log_id, row.log_partition)
-                lowest[place] = min(lowest.get(place, row.log_offset), row.log_offset)
-        stored = {place: self._writer.written(*place, offset) for place, offset in lowest.items()}
-        before = len(self._waiting)
-        self._waiting = _missing(self._waiting, stored)
-        self._metrics.count("tocsin_rows_present_total", before - len(self._waiting), sink=self.name)
-        self._doubtful = False
+    @property
+    def _linger(self) -> float:
+        return self._settings.linger_ms / 1000
+
+    def _full(self, parcel: Parcel) -> bool:
+        return parcel.count >= self._settings.batch_rows or parcel.bytes >= self._settings.batch_bytes
+
+    def _attempt(self, parcel: Parcel, deadline: float) -> bool:
+        started = self._clock.now()
+        batch = Batch()
+        try:
+            for place, rows in parcel.rows.items():
+                _extend(batch, self._missing(place, rows))
+            self._write(batch, deadline)
+        except SinkUnavailable as error:
+            self._doubtful.update(parcel.rows)
+            self._failed(error)
+            return False
+        self._confirmed(parcel, batch, self._clock.now() - started)
+        return True
+
+    def _write(self, batch: Batch, deadline: float) -> None:
+        if not len(batch):
+            return
+        self._writer.unstorable()  # left over from a write without an answer
+        self._writer.write(batch, deadline)
+        rejects = [_unstorable(event, reason) for event, reason in self._writer.unstorable()]
+        if rejects:
+            self._metrics.count("tocsin_unstorable_rows_total", len(rejects), sink=self.name)
+            rejects = [reject for reject in rejects if not self._holds(reject)]
+            self._writer.write(Batch(rejects=rejects), deadline)
+
+    def _holds(self, reject: Reject) -> bool:
+        known = self._known.get((reject.log_id, reject.log_partition))
+        return known is not None and (reject.log_offset, reject.log_index) in known.rejects
+
+    def _missing(self, place: Place, rows: Batch) -> Batch:
+        """The rows that the sink does not hold."""
+        first, last = _range(rows)
+        if place in self._doubtful:
+            self._known[place] = self._writer.written(*place, first)
+            self._doubtful.discard(place)
+        known = self._known.get(place)
+        if known is None:
+            return rows
+        while known.before is not None and known.before <= last:
+            known = self._known[place] = _joined(known, self._writer.written(*place, known.before), first)
+        missing = _without(rows, known)
+        self._metrics.count("tocsin_rows_present_total", len(rows) - len(missing), sink=self.name)
+        return missing
 
     def _failed(self, error: SinkUnavailable) -> None:
-        now = time.monotonic()
-        self._doubtful = True
-        self.down_since = self.down_since or now
-        self._next_try = now + self._pause
-        log.warning("sink does not confirm", sink=self.name, error=str(error), again_in=self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        pause = self.backoff.failed()
+        log.warning("sink does not confirm", sink=self.name, error=error, again_in=round(pause, 2))
         self._metrics.count("tocsin_write_retries_total", sink=self.name)
         self._metrics.gauge("tocsin_sink_up", 0, sink=self.name)
 
-    def _confirmed(self, seconds: float) -> None:
-        done, self._waiting = self._waiting, Batch()
-        for table in ("events", "alerts", "rejects"):
-            rows = getattr(done, table)
-            if rows:
-                self._metrics.count("tocsin_rows_written_total", len(rows), sink=self.name, table=table)
-        self._metrics.observe("tocsin_write_seconds", seconds, sink=self.name)
+    def _answered(self) -> None:
+        if self.backoff.down:
+            log.info("sink confirms again", sink=self.name, seconds=round(self.backoff.seconds, 1))
+        self.backoff.answered()
         self._metrics.gauge("tocsin_sink_up", 1, sink=self.name)
-        self.down_since, self._next_try, self._pause = None, 0.0, FIRST_PAUSE
-        for event, reason in self._writer.unstorable():
-            self._metrics.count("tocsin_unstorable_rows_total", sink=self.name)
-            self._waiting.rejects.append(_unstorable(event, reason))
+
+    def _confirmed(self, parcel: Parcel, written: Batch, seconds: float) -> None:
+        self._answered()
+        for place, rows in parcel.rows.items():
+            known = self._known.get(place)
+            if known is not None and known.before is None and _highest(known) < _range(rows)[1]:
+                del self._known[place]  # replay has passed everything that was stored
+        metrics, name = self._metrics, self.name
+        tables = (("events", written.events), ("alerts", written.alerts), ("rejects", written.rejects))
+        for table, stored in tables:
+            metrics.count("tocsin_rows_written_total", len(stored), sink=name, table=table)
+        metrics.observe("tocsin_write_seconds", seconds, sink=name)
+        now = time.time()
+        for arrival in parcel.arrivals:
+            metrics.observe("tocsin_row_delay_seconds", max(0.0, now - arrival), sink=name)
+        for arrival in parcel.alerts:
+            metrics.observe("tocsin_alert_delay_seconds", max(0.0, now - arrival), sink=name)
+
+
+def _extend(rows: Batch, more: Batch) -> None:
+    rows.events += more.events
+    rows.signals += more.signals
+    rows.alerts += more.alerts
+    rows.rejects += more.rejects
+
+
+def _range(rows: Batch) -> tuple[int, int]:
+    """The first and the last offset; each table's rows stand in the order of the log."""
+    tables: tuple[Sequence[Event | Alert | Reject], ...] = (rows.events, rows.alerts, rows.rejects)
+    filled = [table for table in tables if table]
+    return min(table[0].log_offset for table in filled), max(table[-1].log_offset for table in filled)
+
+
+def _highest(known: Written) -> int:
+    return max((offset for table in known[:3] for offset, _ in table), default=-1)
+
+
+def _joined(known: Written, more: Written, first: int) -> Written:
+    """Two answers as one; what lies below `first` will not be offered again."""
+    if known.before is not None and known.before <= first:
+        return more
+    return Written(
+        known.events | more.events, known.alerts | more.alerts, known.rejects | more.rejects, more.before
+    )
+
+
+def _without(rows: Batch, known: Written) -> Batch:
+    pairs: list[tuple[Event, Signals]] = [
+        (event, signals)
+        for event, signals in zip(rows.events, rows.signals, strict=True)
+        if (event.log_offset, event.log_index) not in known.events
+    ]
+    return Batch(
+        [event for event, _ in pairs],
+        [signals for _, signals in pairs],
+        [row for row in rows.alerts if (row.log_offset, row.log_index) not in known.alerts],
+        [row for row in rows.rejects if (row.log_offset, row.log_index) not in known.rejects],
+    )
 
 
 def _unstorable(event: Event, reason: str) -> Reject:
@@ -142,40 +263,4 @@ def _unstorable(event: Event, reason: str) -> Reject:
         source_offset=event.source_offset,
         source_index=event.source_index,
         tenant=event.tenant,
-    )
-
-
-def _place(row: Event | Alert | Reject) -> Place:
-    return row.log_id, row.log_partition
-
-
-def _without(batch: Batch, place: Place) -> Batch:
-    kept = [at for at, event in enumerate(batch.events) if _place(event) != place]
-    return Batch(
-        [batch.events[at] for at in kept],
-        [batch.signals[at] for at in kept],
-        [alert for alert in batch.alerts if _place(alert) != place],
-        [reject for reject in batch.rejects if _place(reject) != place],
-    )
-
-
-_NOTHING = Written()
-
-
-def _missing(batch: Batch, stored: dict[Place, Written]) -> Batch:
-    """The rows of `batch` that are not among the stored ones."""
-
-    def present(row: Event | Alert | Reject) -> Written:
-        return stored.get((row.log_id, row.log_partition), _NOTHING)
-
-    kept = [
-        at
-        for at, event in enumerate(batch.events)
-        if (event.log_offset, event.log_index) not in present(event).events
-    ]
-    return Batch(
-        [batch.events[at] for at in kept],
-        [batch.signals[at] for at in kept],
-        [row for row in batch.alerts if (row.log_offset, row.log_index) not in present(row).alerts],
-        [row for row in batch.rejects if (row.log_offset, row.log_index) not in present(row).rejects],
     )

@@ -6,64 +6,38 @@ position committed as a hint. A crash between any two of them is made good by re
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
 
+from tocsin import figures
+from tocsin.assignment import Assignment
+from tocsin.backoff import Backoff, Clock
 from tocsin.contracts import (
-    CheckpointStore,
     Fenced,
-    LogChanged,
-    Reader,
     SinkUnavailable,
     SourceUnavailable,
-    StateUnreadable,
     StoreUnavailable,
     TocsinError,
-    Writer,
 )
-from tocsin.delivery import FIRST_PAUSE, LONGEST_PAUSE, Delivery
-from tocsin.health import Health
+from tocsin.delivery import Delivery
 from tocsin.lane import Claim, Lane
 from tocsin.limiter import Limiter
 from tocsin.logs import Log
-from tocsin.metrics import Metrics
 from tocsin.model import Batch, Partition, Record
 from tocsin.plan import Plan, Unpacked
+from tocsin.ports import PART, Ports, Stop, Unpack, Watchers, spoken
 from tocsin.settings import EngineSettings, QuarantineSettings
-from tocsin.watchdog import Watchdog
 
-log = Log("worker")
-PART = "detect"
+__all__ = ["Ports", "Stop", "Unpack", "Watchers", "Worker"]
+
 IDLE_SECONDS = 0.2  # longest wait in one poll
 SHOW_SECONDS = 5.0  # between updates of gauges
-DRAIN_SECONDS = 8.0  # for the last rows and checkpoints of a stopped worker
+PIECE_BYTES = 4 << 20  # records that are decoded at once
+DRAIN_SECONDS = 7.0  # for the last rows of a stopped worker
+STOP_SECONDS = 10.0  # then the watchdog ends it
 
-Unpack = Callable[[Record], Unpacked]
-
-
-class Stop(Protocol):
-    """Set when the loop shall end; threading.Event is one."""
-
-    def is_set(self) -> bool: ...
-
-
-class Watchers(NamedTuple):
-    """Who looks on."""
-
-    metrics: Metrics
-    health: Health
-    watchdog: Watchdog
-
-
-class Ports(NamedTuple):
-    """What a worker is connected to."""
-
-    reader: Reader
-    unpack: Unpack
-    writers: Mapping[str, Writer]
-    store: CheckpointStore
+log = Log("worker")
 
 
 class Worker:
@@ -76,336 +50,269 @@ class Worker:
         watchers: Watchers,
         settings: EngineSettings,
         quarantine: QuarantineSettings | None,
+        clock: Clock | None = None,
     ) -> None:
         """`quarantine` None: the records come from the exchange, whose ingest part has the limiter."""
+        self._clock = clock or Clock()
         self._reader = ports.reader
         self._unpack = ports.unpack
-        self._claim = Claim(plan, ports.store, watchers.metrics)
+        self._store = ports.store
         self._watchers = watchers
         self._metrics = watchers.metrics
         self._settings = settings
         self._limiter = Limiter(quarantine) if quarantine else None
         self._deliveries = [
-            Delivery(name, writer, watchers.metrics, settings.write_deadline_seconds)
+            Delivery(name, writer, watchers.metrics, settings, self._clock)
             for name, writer in ports.writers.items()
         ]
-        self._lanes: dict[Partition, Lane] = {}
-        self._opening: dict[Partition, Attempts] = {}
-        self._bytes = 0  # of the records whose rows wait
-        self._oldest: float | None = None  # monotonic time of the first waiting row
-        self._held = False  # every partition is paused because a sink does not confirm
-        self._store_down: float | None = None
-        self._source_down: float | None = None
-        self._shown = 0.0
+        claim = Claim(plan, ports.store, watchers.metrics, self._clock)
+        self._assignment = Assignment(ports.reader, claim, self._deliveries, watchers, settings)
+        self._source = Backoff("source", self._clock)
+        self._checkpoints = Backoff("checkpoints", self._clock)
+        self._resume = threading.Event()
+        self._show_at = 0.0
 
     def run(self, stop: Stop) -> None:
-        """Work until stopped, or until the input has ended. Raises when somebody has to decide."""
-        with self._watchers.watchdog.guard("the detect loop"):
-            while not stop.is_set():
+        """Work until stopped, or until the input has ended and everything of it is durable.
+
+        Returns within STOP_SECONDS of the stop, or the watchdog ends the process. Raises what somebody
+        has to decide: SinkRefused, LogChanged, StateUnreadable, and what stayed away for too long.
+        """
+        watchdog = self._watchers.watchdog
+        with watchdog.guard("the detect loop"):
+            ended = False
+            while not stop.is_set() and not (ended and self._done()):
                 self._round()
-                if self._at_end():
+                if not ended and self._at_end():
                     self._finish()
-                    break
-            self._drain()
+                    ended = True
+        if stop.is_set():
+            with watchdog.guard("stopping", STOP_SECONDS):
+                self._drain()
+        self._show()
         self._watchers.health.rest(PART)
+
+    def resume(self) -> None:
+        """Go on with what the limiter paused. Safe to call from a signal handler or another thread."""
+        self._resume.set()
 
     def close(self) -> None:
         """Let go of everything, whatever state it is in."""
         closings = [self._reader.close, *(delivery.close for delivery in self._deliveries)]
-        for close in (*closings, self._claim.store.close):
+        for close in (*closings, self._store.close):
             try:
                 close()
             except TocsinError as error:
-                log.warning("did not close in order", error=str(error))
+                log.warning("did not close in order", error=error)
 
     def _round(self) -> None:
         self._watchers.watchdog.touch()
         self._watchers.health.beat(PART)
-        self._assign()
+        self._assignment.follow()
+        if self._limiter and self._resume.is_set():
+            self._resume.clear()
+            self._unlimit(self._limiter.resume())
         records = self._poll()
         if records:
             self._work(records)
-        now = time.monotonic()
-        if self._write_due(now):
-            self._write(now)
-        self._save(now)
-        if now - self._shown >= SHOW_SECONDS:
-            self._show(now)
-
-    # Assignment.
-
-    def _assign(self) -> None:
-        changes = self._reader.changes()
-        for partition in (*changes.revoked, *changes.lost):
-            self._drop(partition)
-        for change, partitions in changes._asdict().items():
-            if partitions:
-                self._metrics.count("tocsin_rebalances_total", len(partitions), change=change)
-        for partition in changes.assigned:
-            self._drop(partition)
-            self._opening[partition] = Attempts()
-        now = time.monotonic()
-        for partition, attempts in list(self._opening.items()):
-            if now >= attempts.next_try:
-                self._open(partition, attempts)
-
-    def _open(self, partition: Partition, attempts: Attempts) -> None:
-        try:
-            lane = Lane(partition, self._reader.log_id(partition), self._claim)
-            for delivery in self._deliveries:
-                delivery.recall(lane.place, lane.next_offset or 0)
-            self._reader.seek(partition, lane.next_offset)
-        except (SinkUnavailable, StoreUnavailable, SourceUnavailable) as error:
-            attempts.failed(error, self._settings.give_up_seconds)
-            log.warning("partition cannot be opened yet", partition=partition, error=str(error))
-            self._watchers.health.trouble(f"partition {_name(partition)}", str(error))
-            return
-        except (LogChanged, StateUnreadable) as error:
-            del self._opening[partition]
-            log.error("partition stopped", partition=partition, error=str(error))
-            self._watchers.health.trouble(f"partition {_name(partition)}", str(error))
-            if not self._lanes and not self._opening:
-                raise
-            return
-        del self._opening[partition]
-        self._lanes[partition] = lane
-        self._watchers.health.well(f"partition {_name(partition)}")
-        if self._held:
-            self._reader.pause([partition])
-
-    def _drop(self, partition: Partition) -> None:
-        self._opening.pop(partition, None)
-        lane = self._lanes.pop(partition, None)
-        if lane is None:
-            return
-        for delivery in self._deliveries:
-            delivery.forget(lane.place)
-        if self._limiter:
-            self._limiter.forget(partition)
-        self._metrics.forget("tocsin_lag_records", partition=_name(partition))
-        self._watchers.health.well(f"partition {_name(partition)}")
+        self._deliver()
+        self._save(self._settings.checkpoint_seconds)
+        if self._clock.now() >= self._show_at:
+            self._show()
 
     # Reading.
 
     def _poll(self) -> Sequence[Record]:
+        if not self._source.due():
+            self._clock.sleep(min(IDLE_SECONDS, self._source.left()))
+            return ()
         try:
             records = self._reader.poll(self._patience())
         except SourceUnavailable as error:
-            now = time.monotonic()
-            self._source_down = self._source_down or now
+            pause = self._source.failed()
+            log.warning("source does not answer", error=error, again_in=round(pause, 2))
             self._watchers.health.trouble("source", str(error))
             self._metrics.gauge("tocsin_source_up", 0, part=PART)
-            if now - self._source_down > self._settings.give_up_seconds:
+            if self._source.seconds > self._settings.give_up_seconds:
                 raise
-            time.sleep(IDLE_SECONDS)
             return ()
-        self._source_down = None
-        self._watchers.health.well("source")
-        self._metrics.gauge("tocsin_source_up", 1, part=PART)
+        if self._source.down or not self._show_at:
+            self._source.answered()
+            self._watchers.health.well("source")
+            self._metrics.gauge("tocsin_source_up", 1, part=PART)
         return records
 
     def _patience(self) -> float:
         """How long a poll may wait for records."""
-        if self._oldest is None or self._held:
-            return IDLE_SECONDS
-        return max(0.0, min(IDLE_SECONDS, self._oldest + self._settings.linger_ms / 1000 - time.monotonic()))
+        waits = (delivery.wait() for delivery in self._deliveries)
+        return min([IDLE_SECONDS, *(wait for wait in waits if wait is not None)])
 
     def _work(self, records: Sequence[Record]) -> None:
-        size = sum(len(record.value) for record in records)
-        self._metrics.count("tocsin_records_read_total", len(records), part=PART)
-        self._metrics.count("tocsin_read_bytes_total", size, part=PART)
+        figures.read(self._metrics, records)
         for partition, run in groupby(records, key=lambda record: record.partition):
-            lane = self._lanes.get(partition)
-            if lane is None:
-                continue
-            unpacked = [self._unpacked(record) for record in run]
+            for piece in _pieces(run):
+                lane = self._assignment.lanes.get(partition)
+                if lane is None:
+                    break
+                self._step(lane, piece)
+                self._watchers.watchdog.touch()
+
+    def _step(self, lane: Lane, records: Sequence[Record]) -> None:
+        unpacked = [self._unpacked(record) for record in records]
+        try:
             batch = lane.step(unpacked)
-            for delivery in self._deliveries:
-                delivery.offer(lane.place, batch)
-                delivery.passed(lane.place, lane.next_offset or 0)
-            self._count(batch)
-        self._bytes += size
-        self._oldest = self._oldest or time.monotonic()
+        except Fenced as error:
+            self._assignment.fenced(lane.partition, error)
+            return
+        except StoreUnavailable as error:
+            self._assignment.again(lane.partition, records[0].offset, error)
+            return
+        self._offer(lane, batch, sum(len(record.value) for record in records), records[0].arrival)
 
     def _unpacked(self, record: Record) -> Unpacked:
         unpacked = self._unpack(record)
         if self._limiter and self._limiter.note(record.partition, unpacked.items):
-            self._pause_source(record.partition)
+            self._limit(record.partition)
         return unpacked
 
-    def _pause_source(self, partition: Partition) -> None:
-        self._reader.pause([partition])
-        reason = "almost all of its last records cannot be decoded; it is paused until a restart"
-        log.error("partition paused", partition=partition, reason=reason)
-        self._watchers.health.trouble(f"limiter {_name(partition)}", reason)
+    def _offer(self, lane: Lane, batch: Batch, size: int, arrival: float | None) -> None:
+        for delivery in self._deliveries:
+            delivery.offer(lane.place, batch, size, arrival)
+        figures.released(self._metrics, batch)
+
+    # The limiter.
+
+    def _limit(self, partition: Partition) -> None:
+        self._assignment.limit(partition)
+        reason = "almost nothing of it can be decoded: paused until resumed (SIGHUP) or restarted"
+        log.error("source partition paused", partition=spoken(partition), reason=reason)
+        self._watchers.health.trouble(f"limiter {spoken(partition)}", reason)
         self._metrics.count("tocsin_limiter_pauses_total")
-        self._metrics.gauge("tocsin_limiter_paused", 1, partition=_name(partition))
+        self._metrics.gauge("tocsin_limiter_paused", 1, partition=spoken(partition))
+
+    def _unlimit(self, partitions: frozenset[Partition]) -> None:
+        self._assignment.unlimit(partitions)
+        for partition in partitions:
+            log.info("source partition resumed", partition=spoken(partition))
+            self._watchers.health.well(f"limiter {spoken(partition)}")
+            self._metrics.gauge("tocsin_limiter_paused", 0, partition=spoken(partition))
 
     # Writing.
 
-    def _write_due(self, now: float) -> bool:
-        if self._oldest is None:
-            return False
-        settings = self._settings
-        return (
-            self._held
-            or now - self._oldest >= settings.linger_ms / 1000
-            or self._bytes >= settings.batch_bytes
-            or max((len(delivery) for delivery in self._deliveries), default=0) >= settings.batch_rows
-        )
-
-    def _write(self, now: float) -> None:
+    def _deliver(self, *, all_of_it: bool = False, deadline: float | None = None) -> bool:
+        """Write what is due, or everything; whether nothing waits any more."""
         for delivery in self._deliveries:
-            while delivery.due(now) and not delivery.attempt() and delivery.down_since is None:
-                continue  # rows that took the place of unstorable ones
+            delivery.deliver(all_of_it=all_of_it, deadline=deadline)
             self._tell(delivery)
-        if any(len(delivery) for delivery in self._deliveries):
-            self._hold()
-            return
-        self._bytes, self._oldest = 0, None
-        self._release()
+            self._watchers.watchdog.touch()
+        if any(delivery.bytes >= self._settings.buffer_bytes for delivery in self._deliveries):
+            self._assignment.hold()
+        else:
+            self._assignment.release()
+        return all(delivery.empty for delivery in self._deliveries)
 
     def _tell(self, delivery: Delivery) -> None:
         what = f"sink {delivery.name}"
-        if delivery.down_since is None:
+        if not delivery.backoff.down:
             self._watchers.health.well(what)
             return
-        seconds = time.monotonic() - delivery.down_since
-        self._watchers.health.trouble(what, f"no write confirmed for {seconds:.0f} s")
-        if seconds > self._settings.give_up_seconds:
-            raise SinkUnavailable(f"{what}: no write confirmed for {seconds:.0f} s")
-
-    def _hold(self) -> None:
-        if not self._held:
-            self._held = True
-            self._reader.pause(list(self._lanes))
-
-    def _release(self) -> None:
-        if self._held:
-            self._held = False
-            limited = self._limiter.paused if self._limiter else frozenset()
-            self._reader.resume([partition for partition in self._lanes if partition not in limited])
+        reason = f"no write confirmed for {delivery.backoff.seconds:.0f} s"
+        self._watchers.health.trouble(what, reason)
+        if delivery.backoff.seconds > self._settings.give_up_seconds:
+            raise SinkUnavailable(f"{what}: {reason}")
 
     # Checkpoints.
 
-    def _save(self, now: float, *, every: float | None = None) -> None:
-        """Checkpoints of all lanes that owe one; only while no row waits."""
-        if self._oldest is not None or any(len(delivery) for delivery in self._deliveries):
-            if not any(lane.due(now, self._interval(every)) for lane in self._lanes.values()):
-                return
-            if self._held:
-                return
-            self._write(now)
-            if self._held:
-                return
+    def _save(self, every: float, deadline: float | None = None) -> None:
+        """Checkpoints of the lanes that owe one, once nothing that they released waits any more."""
+        owing = [lane for lane in self._assignment.lanes.values() if lane.due(every)]
+        if not owing or not self._checkpoints.due():
+            return
+        if not self._deliver(all_of_it=True, deadline=deadline) or not self._compute(owing):
+            return
         committed: dict[Partition, int] = {}
-        for partition, lane in list(self._lanes.items()):
-            if lane.due(now, self._interval(every)):
-                self._save_lane(partition, lane, committed)
-        if committed:
-            self._reader.commit(committed)
-
-    def _interval(self, every: float | None) -> float:
-        return self._settings.checkpoint_seconds if every is None else every
-
-    def _save_lane(self, partition: Partition, lane: Lane, committed: dict[Partition, int]) -> None:
         try:
-            minutes = sorted(lane.minutes)
-            for delivery in self._deliveries:
-                delivery.aggregate(lane.place, minutes, lane.next_offset or 0)
-            committed[partition] = lane.save()
+            for lane in owing:
+                self._watchers.watchdog.touch()
+                self._save_lane(lane, committed)
+        finally:
+            if committed:
+                self._reader.commit(committed)
+
+    def _compute(self, lanes: Sequence[Lane]) -> bool:
+        """Minutes that changed, computed again in every sink; whether it is done."""
+        for lane in lanes:
+            minutes = lane.minutes
+            for delivery in self._deliveries if minutes else ():
+                if not delivery.aggregate(lane.place, minutes, lane.version):
+                    return False
+            lane.computed()
+        return True
+
+    def _save_lane(self, lane: Lane, committed: dict[Partition, int]) -> None:
+        if not self._checkpoints.due():
+            return
+        try:
+            committed[lane.partition] = lane.save()
         except Fenced as error:
-            log.error("another worker owns the partition now", partition=partition, error=str(error))
-            self._metrics.count("tocsin_rebalances_total", change="fenced")
-            self._drop(partition)
-        except (StoreUnavailable, SinkUnavailable) as error:
+            self._assignment.fenced(lane.partition, error)
+        except StoreUnavailable as error:
             self._not_saved(lane, error)
         else:
-            self._store_down = None
+            self._checkpoints.answered()
             self._metrics.gauge("tocsin_store_up", 1)
             self._watchers.health.well("checkpoints")
 
-    def _not_saved(self, lane: Lane, error: TocsinError) -> None:
-        now = time.monotonic()
-        lane.saved_at = now  # asks again after one interval
-        self._store_down = self._store_down or now
-        log.warning("checkpoint not saved", partition=lane.partition, error=str(error))
+    def _not_saved(self, lane: Lane, error: StoreUnavailable) -> None:
+        pause = self._checkpoints.failed()
+        log.warning(
+            "checkpoint not saved", partition=spoken(lane.partition), error=error, again_in=round(pause, 2)
+        )
         self._metrics.count("tocsin_checkpoint_failures_total")
         self._metrics.gauge("tocsin_store_up", 0)
         self._watchers.health.trouble("checkpoints", str(error))
-        if now - self._store_down > self._settings.give_up_seconds:
+        if self._checkpoints.seconds > self._settings.give_up_seconds:
             raise error
 
     # The end.
 
     def _at_end(self) -> bool:
-        return not self._opening and not self._held and self._reader.ended()
+        return self._assignment.settled and not self._assignment.held and self._reader.ended()
 
     def _finish(self) -> None:
-        for lane in self._lanes.values():
-            batch = lane.finish()
-            for delivery in self._deliveries:
-                delivery.offer(lane.place, batch)
-            self._count(batch)
-        self._oldest = self._oldest or time.monotonic()
+        for lane in self._assignment.lanes.values():
+            self._offer(lane, lane.finish(), 0, None)
+
+    def _done(self) -> bool:
+        """Whether everything is durable and saved; tries to make it so."""
+        self._save(0.0)
+        return not any(lane.due(0.0) for lane in self._assignment.lanes.values())
 
     def _drain(self) -> None:
         """The last rows and checkpoints, as far as the sinks play along in time."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while self._oldest is not None and time.monotonic() < deadline:
-            self._write(time.monotonic())
-            if self._held:
-                self._reader.poll(0.05)
-        if not self._held:
-            self._save(time.monotonic(), every=0.0)
+        deadline = self._clock.now() + DRAIN_SECONDS
+        while not self._deliver(all_of_it=True, deadline=deadline) and self._clock.now() < deadline:
+            left = max(delivery.backoff.left() for delivery in self._deliveries)
+            self._clock.sleep(min(IDLE_SECONDS, left))
+        if all(delivery.empty for delivery in self._deliveries):
+            self._save(0.0, deadline)
+        else:
+            log.warning("stopped with rows that no sink confirmed; the next start reads them again")
 
-    # What is shown.
-
-    def _count(self, batch: Batch) -> None:
-        formats: dict[str, int] = {}
-        for event in batch.events:
-            formats[event.source_format] = formats.get(event.source_format, 0) + 1
-        for name, events in formats.items():
-            self._metrics.count("tocsin_events_total", events, format=name or "unknown")
-        for alert in batch.alerts:
-            self._metrics.count("tocsin_alerts_total", detector=alert.detector, severity=alert.severity.name)
-        for reject in batch.rejects:
-            self._metrics.count("tocsin_rejects_total", reason=reject.reason)
-
-    def _show(self, now: float) -> None:
-        self._shown = now
-        metrics = self._metrics
-        metrics.gauge("tocsin_last_progress_timestamp_seconds", time.time(), part=PART)
-        metrics.gauge("tocsin_partitions", len(self._lanes), part=PART)
-        for partition, waiting in self._reader.lag().items():
-            metrics.gauge("tocsin_lag_records", waiting, partition=_name(partition))
-        keys: dict[str, int] = {}
-        for lane in self._lanes.values():
-            for count in lane.state.describe():
-                if count.section.startswith("detector:"):
-                    name = count.section.removeprefix("detector:")
-                    keys[name] = keys.get(name, 0) + count.keys
-        for name, total in keys.items():
-            metrics.gauge("tocsin_keys", total, detector=name)
-        metrics.gauge("tocsin_groups", sum(len(lane.state.groups) for lane in self._lanes.values()))
+    def _show(self) -> None:
+        self._show_at = self._clock.now() + SHOW_SECONDS
+        figures.show(self._metrics, self._reader, self._assignment.lanes.values(), self._deliveries)
 
 
-class Attempts:
-    """How often a partition could not be opened, and when to try again."""
-
-    def __init__(self) -> None:
-        self.next_try = 0.0
-        self._since = time.monotonic()
-        self._pause = FIRST_PAUSE
-
-    def failed(self, error: TocsinError, give_up_seconds: float) -> None:
-        """Wait longer the next time. Raises the error where it has lasted too long."""
-        now = time.monotonic()
-        if now - self._since > give_up_seconds:
-            raise error
-        self.next_try = now + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
-
-
-def _name(partition: Partition) -> str:
-    return f"{partition.name}/{partition.number}"
+def _pieces(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Records cut so that not too much of them is decoded at once."""
+    piece: list[Record] = []
+    size = 0
+    for record in records:
+        piece.append(record)
+        size += len(record.value)
+        if size >= PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

@@ -1,0 +1,45 @@
+"""What a worker is given: where records come from and rows go to, and who looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from tocsin.contracts import CheckpointStore, Reader, Writer
+from tocsin.health import Health
+from tocsin.metrics import Metrics
+from tocsin.model import Partition, Record
+from tocsin.plan import Unpacked
+from tocsin.watchdog import Watchdog
+
+PART = "detect"
+
+Unpack = Callable[[Record], Unpacked]
+
+
+class Stop(Protocol):
+    """Set when the loop shall end; threading.Event is one."""
+
+    def is_set(self) -> bool: ...
+
+
+class Watchers(NamedTuple):
+    """Who looks on."""
+
+    metrics: Metrics
+    health: Health
+    watchdog: Watchdog
+
+
+class Ports(NamedTuple):
+    """What a worker is connected to."""
+
+    reader: Reader
+    unpack: Unpack
+    writers: Mapping[str, Writer]
+    store: CheckpointStore
+
+
+def spoken(partition: Partition) -> str:
+    """The partition's name in metrics, logs and health."""
+    return f"{partition.name}/{partition.number}"
