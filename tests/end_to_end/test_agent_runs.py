@@ -36,7 +36,7 @@ from tocsin.worker import Ports, Watchers, Worker
 
 PARTITIONS, SOURCE_PARTITIONS = 4, 6
 KILLS = 20 * int(os.environ.get("TOCSIN_SOAK", "1"))
-SECONDS = max(45.0, 2.5 * KILLS)  # that the stream takes, so that kills hit steady state
+SECONDS = 3.5 * KILLS  # that the stream takes, so that kills hit steady state
 LIMIT = 4 * SECONDS + 120
 
 DETECTORS = """

@@ -147,7 +147,7 @@ class Reaper:
             for worker in self._workers:
                 if not worker.running:
                     worker.start()
-                    until[worker] = time.monotonic() + self._chance.uniform(0.5, 2.0)
+                    until[worker] = time.monotonic() + self._chance.uniform(0.2, 1.2)
                 elif until[worker] and time.monotonic() > until[worker]:
                     until[worker] = 0.0
                     phase = self._chance.choice(["request", "reply"])
