@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tocsin.backoff import Backoff
 from tocsin.contracts import (
@@ -15,14 +15,13 @@ from tocsin.contracts import (
 )
 from tocsin.delivery import Delivery
 from tocsin.lane import Claim, Lane
+from tocsin.limiter import Limiter
 from tocsin.logs import Log
-from tocsin.model import Partition
+from tocsin.model import Event, Partition, Reject
 from tocsin.ports import Watchers, spoken
 from tocsin.settings import EngineSettings
 
-FENCED_SECONDS = (
-    30.0  # a partition that another worker claimed is the group's to move; then it is asked for again
-)
+FENCED_SECONDS = 30.0  # for the group to move a partition that another worker claimed
 
 log = Log("assignment")
 
@@ -46,11 +45,12 @@ class Assignment:
         deliveries: Sequence[Delivery],
         watchers: Watchers,
         settings: EngineSettings,
+        limiter: Limiter | None,
     ) -> None:
         self.lanes: dict[Partition, Lane] = {}
         self.held = False  # every partition is paused
         self._opening: dict[Partition, Opening] = {}
-        self._limited: set[Partition] = set()
+        self._limiter = limiter
         self._reader = reader
         self._claim = claim
         self._clock = claim.clock
@@ -81,14 +81,16 @@ class Assignment:
         for partition, opening in list(self._opening.items()):
             if opening.backoff.due() and self._clock.now() >= opening.not_before:
                 self._open(partition, opening)
-        if changes != ((), (), ()) or self._opening:
+        if any(changes) or self._opening:
             self._tell()
 
     def drop(self, partition: Partition) -> None:
         """Forget the state of a partition and what of it is not written yet."""
         self._opening.pop(partition, None)
-        self._limited.discard(partition)
         self._watchers.health.well(f"partition {spoken(partition)}")
+        if self._limiter:
+            self._limiter.forget(partition)
+            self._unlimited(partition)
         lane = self.lanes.pop(partition, None)
         if lane is None:
             return
@@ -100,9 +102,8 @@ class Assignment:
         """Another worker owns it: nothing of ours counts any more."""
         log.error("another worker owns the partition now", partition=spoken(partition), error=error)
         self._watchers.metrics.count("tocsin_rebalances_total", change="fenced")
-        self._close(
-            partition, Opening(self._backoff(partition), not_before=self._clock.now() + FENCED_SECONDS)
-        )
+        not_before = self._clock.now() + FENCED_SECONDS
+        self._close(partition, Opening(self._backoff(partition), not_before=not_before))
         self._watchers.health.trouble(f"partition {spoken(partition)}", str(error))
 
     def again(self, partition: Partition, start: int, error: TocsinError) -> None:
@@ -121,18 +122,29 @@ class Assignment:
         """Read on, but not what the limiter paused."""
         if self.held:
             self.held = False
-            self._reader.resume([partition for partition in self.lanes if partition not in self._limited])
+            limited = self._limiter.paused if self._limiter else frozenset()
+            self._reader.resume([partition for partition in self.lanes if partition not in limited])
 
-    def limit(self, partition: Partition) -> None:
-        """Read nothing of one partition until `unlimit`."""
-        self._limited.add(partition)
+    def judge(self, partition: Partition, items: Sequence[Event | Reject]) -> None:
+        """Pause a partition of which this record is the one undecodable record too many."""
+        if not self._limiter or not self._limiter.note(partition, items):
+            return
         self._reader.pause([partition])
+        place, metrics = spoken(partition), self._watchers.metrics
+        reason = "almost nothing of it can be decoded: paused until resumed (SIGHUP) or restarted"
+        log.error("source partition paused", partition=place, reason=reason)
+        self._watchers.health.trouble(f"limiter {place}", reason)
+        metrics.count("tocsin_limiter_pauses_total")
+        metrics.gauge("tocsin_limiter_paused", 1, partition=place)
 
-    def unlimit(self, partitions: Iterable[Partition]) -> None:
-        """Read them again."""
-        self._limited.difference_update(partitions)
+    def resume_limited(self) -> None:
+        """The operator wants to go on with what the limiter paused."""
+        resumed = self._limiter.resume() if self._limiter else frozenset()
         if not self.held:
-            self._reader.resume([partition for partition in partitions if partition in self.lanes])
+            self._reader.resume([partition for partition in resumed if partition in self.lanes])
+        for partition in resumed:
+            log.info("source partition resumed", partition=spoken(partition))
+            self._unlimited(partition)
 
     def _open(self, partition: Partition, opening: Opening) -> None:
         try:
@@ -175,6 +187,10 @@ class Assignment:
         self._watchers.health.trouble(f"partition {spoken(partition)}", str(error))
         if opening.backoff.seconds > self._settings.give_up_seconds:
             raise error
+
+    def _unlimited(self, partition: Partition) -> None:
+        self._watchers.health.well(f"limiter {spoken(partition)}")
+        self._watchers.metrics.forget("tocsin_limiter_paused", partition=spoken(partition))
 
     def _backoff(self, partition: Partition) -> Backoff:
         return Backoff(spoken(partition), self._clock)

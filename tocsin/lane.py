@@ -66,9 +66,7 @@ class Lane:
             self._begin(records[0].offset)
         until = self.state.backfill_until
         if until is not None and records[0].offset < until:
-            records = [
-                record._replace(backfill=record.backfill or record.offset < until) for record in records
-            ]
+            records = [r._replace(backfill=r.backfill or r.offset < until) for r in records]
         self._changed, self._finished = True, False
         return self._note(core.step(self._claim.plan, self.state, records))
 

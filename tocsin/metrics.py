@@ -6,7 +6,15 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from tocsin.logs import visible
 
@@ -84,6 +92,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._labels: Mapping[str, tuple[str, ...]] = {metric.name: metric.labels for metric in METRICS}
         self._counters: dict[str, Counter] = {}

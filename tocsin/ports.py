@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tocsin.contracts import CheckpointStore, Reader, Writer
 from tocsin.health import Health
@@ -15,12 +15,6 @@ from tocsin.watchdog import Watchdog
 PART = "detect"
 
 Unpack = Callable[[Record], Unpacked]
-
-
-class Stop(Protocol):
-    """Set when the loop shall end; threading.Event is one."""
-
-    def is_set(self) -> bool: ...
 
 
 class Watchers(NamedTuple):

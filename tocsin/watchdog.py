@@ -9,16 +9,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 EXIT_STUCK = 70
 
 
+class Stop(Protocol):
+    """Set when something shall end; threading.Event is one."""
+
+    def is_set(self) -> bool: ...
+
+
 class _Guard:
-    def __init__(self, what: str, deadline: float, *, hard: bool) -> None:
+    def __init__(self, what: str, limit: float, *, hard: bool, after: Stop | None = None) -> None:
         self.what = what
         self.thread = threading.get_ident()
-        self.deadline = deadline
+        self.limit = limit  # seconds
         self.hard = hard
+        self.after = after
+        self.deadline: float | None = None
+
+    def overdue(self, now: float) -> bool:
+        if self.deadline is None and (self.after is None or self.after.is_set()):
+            self.deadline = now + self.limit
+        return self.deadline is not None and self.deadline < now
 
 
 class Watchdog:
@@ -44,10 +58,12 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def guard(self, what: str, seconds: float | None = None) -> Iterator[None]:
-        """Watch the block. `seconds` is a hard limit for all of it, which progress does not extend."""
+    def guard(self, what: str, seconds: float | None = None, after: Stop | None = None) -> Iterator[None]:
+        """Watch the block. `seconds` is a hard limit for all of it, which progress does not extend;
+        it counts from when `after` is set, where that is given."""
         limit = self.stuck_seconds if seconds is None else seconds
-        guard = _Guard(what, self._clock() + limit, hard=seconds is not None)
+        guard = _Guard(what, limit, hard=seconds is not None, after=after)
+        guard.overdue(self._clock())
         self._guards[id(guard)] = guard
         try:
             yield
@@ -65,7 +81,7 @@ class Watchdog:
     def stuck(self) -> str | None:
         """What is overdue; None while all is well."""
         now = self._clock()
-        return next((guard.what for guard in list(self._guards.values()) if guard.deadline < now), None)
+        return next((guard.what for guard in list(self._guards.values()) if guard.overdue(now)), None)
 
     def start(self) -> None:
         """Begin to watch."""

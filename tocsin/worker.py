@@ -13,21 +13,16 @@ from itertools import groupby
 from tocsin import figures
 from tocsin.assignment import Assignment
 from tocsin.backoff import Backoff, Clock
-from tocsin.contracts import (
-    Fenced,
-    SinkUnavailable,
-    SourceUnavailable,
-    StoreUnavailable,
-    TocsinError,
-)
+from tocsin.contracts import Fenced, SinkUnavailable, SourceUnavailable, StoreUnavailable, TocsinError
 from tocsin.delivery import Delivery
 from tocsin.lane import Claim, Lane
 from tocsin.limiter import Limiter
 from tocsin.logs import Log
 from tocsin.model import Batch, Partition, Record
 from tocsin.plan import Plan, Unpacked
-from tocsin.ports import PART, Ports, Stop, Unpack, Watchers, spoken
+from tocsin.ports import PART, Ports, Unpack, Watchers, spoken
 from tocsin.settings import EngineSettings, QuarantineSettings
+from tocsin.watchdog import Stop
 
 __all__ = ["Ports", "Stop", "Unpack", "Watchers", "Worker"]
 
@@ -60,13 +55,13 @@ class Worker:
         self._watchers = watchers
         self._metrics = watchers.metrics
         self._settings = settings
-        self._limiter = Limiter(quarantine) if quarantine else None
         self._deliveries = [
             Delivery(name, writer, watchers.metrics, settings, self._clock)
             for name, writer in ports.writers.items()
         ]
         claim = Claim(plan, ports.store, watchers.metrics, self._clock)
-        self._assignment = Assignment(ports.reader, claim, self._deliveries, watchers, settings)
+        limiter = Limiter(quarantine) if quarantine else None
+        self._assignment = Assignment(ports.reader, claim, self._deliveries, watchers, settings, limiter)
         self._source = Backoff("source", self._clock)
         self._checkpoints = Backoff("checkpoints", self._clock)
         self._resume = threading.Event()
@@ -79,15 +74,15 @@ class Worker:
         has to decide: SinkRefused, LogChanged, StateUnreadable, and what stayed away for too long.
         """
         watchdog = self._watchers.watchdog
-        with watchdog.guard("the detect loop"):
-            ended = False
-            while not stop.is_set() and not (ended and self._done()):
+        with watchdog.guard("stopping", STOP_SECONDS, after=stop), watchdog.guard("the detect loop"):
+            finished = False
+            while not stop.is_set() and not (finished and self._done()):
                 self._round()
-                if not ended and self._at_end():
+                ended = self._assignment.settled and self._reader.ended()
+                if ended and not finished:
                     self._finish()
-                    ended = True
-        if stop.is_set():
-            with watchdog.guard("stopping", STOP_SECONDS):
+                finished = ended
+            if stop.is_set():
                 self._drain()
         self._show()
         self._watchers.health.rest(PART)
@@ -109,9 +104,9 @@ class Worker:
         self._watchers.watchdog.touch()
         self._watchers.health.beat(PART)
         self._assignment.follow()
-        if self._limiter and self._resume.is_set():
+        if self._resume.is_set():
             self._resume.clear()
-            self._unlimit(self._limiter.resume())
+            self._assignment.resume_limited()
         records = self._poll()
         if records:
             self._work(records)
@@ -136,10 +131,9 @@ class Worker:
             if self._source.seconds > self._settings.give_up_seconds:
                 raise
             return ()
-        if self._source.down or not self._show_at:
+        if self._source.down:
             self._source.answered()
             self._watchers.health.well("source")
-            self._metrics.gauge("tocsin_source_up", 1, part=PART)
         return records
 
     def _patience(self) -> float:
@@ -171,31 +165,13 @@ class Worker:
 
     def _unpacked(self, record: Record) -> Unpacked:
         unpacked = self._unpack(record)
-        if self._limiter and self._limiter.note(record.partition, unpacked.items):
-            self._limit(record.partition)
+        self._assignment.judge(record.partition, unpacked.items)
         return unpacked
 
     def _offer(self, lane: Lane, batch: Batch, size: int, arrival: float | None) -> None:
         for delivery in self._deliveries:
             delivery.offer(lane.place, batch, size, arrival)
         figures.released(self._metrics, batch)
-
-    # The limiter.
-
-    def _limit(self, partition: Partition) -> None:
-        self._assignment.limit(partition)
-        reason = "almost nothing of it can be decoded: paused until resumed (SIGHUP) or restarted"
-        log.error("source partition paused", partition=spoken(partition), reason=reason)
-        self._watchers.health.trouble(f"limiter {spoken(partition)}", reason)
-        self._metrics.count("tocsin_limiter_pauses_total")
-        self._metrics.gauge("tocsin_limiter_paused", 1, partition=spoken(partition))
-
-    def _unlimit(self, partitions: frozenset[Partition]) -> None:
-        self._assignment.unlimit(partitions)
-        for partition in partitions:
-            log.info("source partition resumed", partition=spoken(partition))
-            self._watchers.health.well(f"limiter {spoken(partition)}")
-            self._metrics.gauge("tocsin_limiter_paused", 0, partition=spoken(partition))
 
     # Writing.
 
@@ -260,7 +236,6 @@ class Worker:
             self._not_saved(lane, error)
         else:
             self._checkpoints.answered()
-            self._metrics.gauge("tocsin_store_up", 1)
             self._watchers.health.well("checkpoints")
 
     def _not_saved(self, lane: Lane, error: StoreUnavailable) -> None:
@@ -275,9 +250,6 @@ class Worker:
             raise error
 
     # The end.
-
-    def _at_end(self) -> bool:
-        return self._assignment.settled and not self._assignment.held and self._reader.ended()
 
     def _finish(self) -> None:
         for lane in self._assignment.lanes.values():
@@ -301,6 +273,8 @@ class Worker:
 
     def _show(self) -> None:
         self._show_at = self._clock.now() + SHOW_SECONDS
+        self._metrics.gauge("tocsin_source_up", not self._source.down, part=PART)
+        self._metrics.gauge("tocsin_store_up", not self._checkpoints.down)
         figures.show(self._metrics, self._reader, self._assignment.lanes.values(), self._deliveries)
 
 
