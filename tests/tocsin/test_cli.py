@@ -54,6 +54,7 @@ def traffic(tmp_path: Path) -> Path:
             "time": 1.75e9 + number,
             "session": "s\x1b[2J",
             "model": "m",
+            "input": [{"role": "user", "text": f"question {number}"}],
             "status": status,
         }
         for number, status in enumerate(outcomes)

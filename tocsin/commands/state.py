@@ -7,7 +7,6 @@ learnt again from where the source's `start` says, and rows already stored are n
 from __future__ import annotations
 
 import argparse
-import base64
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -87,14 +86,12 @@ def _entries(log: str, state: PartitionState) -> Iterator[dict[str, Any]]:
                     "section": name,
                     "key": key,
                     "seen": entry.seen,
-                    "state": _plain(name, section.keep(entry).value),
+                    "state": _plain(section.keep(entry).value),
                 }
 
 
-def _plain(section: str, data: bytes) -> Any:
-    """A saved value as data; digests, which mean nothing to anyone, as they are."""
-    if section.startswith("history:"):
-        return base64.b64encode(data).decode()
+def _plain(data: bytes) -> Any:
+    """A saved value as data."""
     return msgspec.msgpack.decode(
         data, ext_hook=lambda code, inner: {f"object {code}": msgspec.msgpack.decode(inner)}
     )
