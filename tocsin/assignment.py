@@ -50,6 +50,7 @@ class Assignment:
         self.lanes: dict[Partition, Lane] = {}
         self.held = False  # every partition is paused
         self._opening: dict[Partition, Opening] = {}
+        self._opened: dict[Partition, Opening] = {}
         self._limiter = limiter
         self._reader = reader
         self._claim = claim
@@ -91,6 +92,7 @@ class Assignment:
         if self._limiter:
             self._limiter.forget(partition)
             self._unlimited(partition)
+        self._opened.pop(partition, None)
         lane = self.lanes.pop(partition, None)
         if lane is None:
             return
@@ -108,7 +110,8 @@ class Assignment:
 
     def again(self, partition: Partition, start: int, error: TocsinError) -> None:
         """It cannot be begun with now: open it anew, at the record that was to be its first."""
-        opening = Opening(self._backoff(partition), start)
+        opening = self._opened[partition]
+        opening.start = start
         self._close(partition, opening)
         self._failed(partition, opening, error)
 
@@ -159,7 +162,7 @@ class Assignment:
             if not self.lanes and not self._opening:
                 raise  # there is nothing else to do
             return
-        del self._opening[partition]
+        self._opened[partition] = self._opening.pop(partition)
         self.lanes[partition] = lane
         for delivery in self._deliveries:
             delivery.doubt(lane.place)

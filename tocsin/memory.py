@@ -212,7 +212,7 @@ class MemoryTables:
     def __init__(
         self, faults: Iterable[Fault] = (), refuses: Callable[[Event], bool] = lambda event: False
     ) -> None:
-        self.faults = list(faults)
+        self.faults: list[Fault] = list(faults)
         self.refuses = refuses
         self.events: list[tuple[Event, Signals]] = []
         self.alerts: list[Alert] = []
@@ -319,7 +319,7 @@ class MemoryShelf:
     """Saved checkpoints: the disk. `faults` as in MemoryTables."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self.faults = list(faults)
+        self.faults: list[Fault] = list(faults)
         self.epochs: dict[str, int] = {}
         self.saved: dict[str, dict[int, Saved]] = {}
 

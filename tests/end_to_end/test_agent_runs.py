@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.structs import TopicPartition
 from parts.agent_runs import batches, invented_runs, real_runs_present, runs
 from parts.clickhouse_server import ClickHouseServer
 from parts.fleet import Reaper, WorkerProcess

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from kafka.structs import TopicPartition
 
 from tocsin.memory import MemoryLog
 from tocsin.model import Partition, Record
