@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from tocsin.adwin import adwin_class
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -18,7 +19,7 @@ SETTLE, ENOUGH = 64, 2048  # values after a change from which on, and up to whic
 class Feature(msgspec.Struct, array_like=True, gc=False):
     """One feature's adaptive window of logarithms, and the mean that was last told or learnt first."""
 
-    window: Any  # river.drift.ADWIN, which loads with river (170 MB): imported where it is made
+    window: Any  # river.drift.ADWIN
     reference: float | None = None
     changed: bool = False
     since: float = 0.0
@@ -67,10 +68,8 @@ class Drift(Detector[Features], frozen=True, kw_only=True):
         return f"{event.application}/{model}" if model else None
 
     def start(self) -> Features:
-        from river.drift import ADWIN
-
         def feature() -> Feature:
-            return Feature(ADWIN(delta=self.delta))  # type: ignore[no-untyped-call]
+            return Feature(adwin_class()(delta=self.delta))
 
         return Features(feature(), feature(), feature())
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_origin
 import msgspec
 from msgspec.msgpack import Ext
 
+from tocsin.adwin import adwin_class
 from tocsin.contracts import StateUnreadable
 
 V = TypeVar("V")
@@ -71,9 +72,7 @@ def _adwin_take(adwin: Any) -> tuple[Any, ...]:
 def _adwin_make(
     delta: float, clock: int, buckets: int, window: int, grace: int, drift: bool, state: bytes
 ) -> Any:
-    from river.drift import ADWIN
-
-    adwin = ADWIN(  # type: ignore[no-untyped-call,unused-ignore]
+    adwin = adwin_class()(
         delta=delta, clock=clock, max_buckets=buckets, min_window_length=window, grace_period=grace
     )
     try:

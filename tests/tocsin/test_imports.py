@@ -19,7 +19,7 @@ CLIENTS = {
     "clickhouse_connect": ("sinks/clickhouse",),
     "chdb": ("sinks/clickhouse",),
     "grafana_api": ("dashboards/push",),
-    "river": ("detectors/", "tocsin/codec"),
+    "river": ("tocsin/adwin",),
     "prometheus_client": ("tocsin/metrics", "tocsin/health"),
     "hyperscan": ("tocsin/reading/",),
 }
