@@ -34,7 +34,7 @@ class Limiter:
         if window is None:
             window = self._windows[partition] = deque(maxlen=self._size)
             self._undecodable[partition] = 0
-        undecodable = _undecodable(items)
+        undecodable = bool(items) and type(items[0]) is Reject and _undecodable(items)
         full = len(window) == self._size
         if full:
             self._undecodable[partition] -= window[0]
@@ -62,4 +62,4 @@ class Limiter:
 
 
 def _undecodable(items: Sequence[Event | Reject]) -> bool:
-    return bool(items) and all(type(item) is Reject and item.reason == "undecodable" for item in items)
+    return all(type(item) is Reject and item.reason == "undecodable" for item in items)
