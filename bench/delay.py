@@ -85,8 +85,9 @@ def main(path: Path, seconds: float) -> dict[str, float]:
     settings = config.load(path)
     marked = Instance(MARKED, MARKED, Marked(), DetectorOptions(cooldown_seconds=0.0))
     delays: list[float] = []
-    settings = settings._replace(
-        plan=replace(settings.plan, instances=(*settings.plan.instances, marked)),
+    settings = replace(
+        settings,
+        instances=(*settings.instances, marked),
         sinks={name: Stopwatch(sink=sink, delays=delays) for name, sink in settings.sinks.items()},
     )
     stop = threading.Event()
