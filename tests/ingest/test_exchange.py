@@ -489,5 +489,7 @@ def test_work_goes_on_after_brokers_were_away(tmp_path: Path, monkeypatch: pytes
             kafka.start()
             _write(exchange, 500, 0, 500)
             wait_until(lambda: _count(exchange) == 1000, 60, "work did not go on")
-            assert "ingest" not in around.health.reasons()
+            wait_until(
+                lambda: "ingest" not in around.health.reasons(), 20, "the end of the outage is not told"
+            )
         _exactly_once_in_order(exchange, {0: 1000})
