@@ -25,6 +25,7 @@ from tocsin.plan import Instance
 from tocsin.settings import DetectorOptions
 
 MARKED = "marked"
+WARM_SECONDS = 12.0  # until the parts have found each other and what waited is worked off
 
 
 class Nothing(msgspec.Struct):
@@ -61,12 +62,13 @@ class StopwatchWriter(Writer):
     def __init__(self, writer: Writer, delays: list[float]) -> None:
         self._writer = writer
         self._delays = delays
+        self._warm = time.time() + WARM_SECONDS
 
     def write(self, batch: Batch, deadline: float) -> None:
         self._writer.write(batch, deadline)
         now = time.time()
         for alert in batch.alerts:
-            if alert.detector == MARKED:
+            if alert.detector == MARKED and now > self._warm:
                 self._delays.append(now - float(alert.evidence["sent"]))
 
     def written(self, log_id: str, log_partition: int, from_offset: int) -> Written:

@@ -21,8 +21,8 @@ TICK = 0.005  # seconds between bursts
 def main(brokers: str, topic: str, path: Path, rate: float, seconds: float, mark_every: int) -> int:
     """How many were sent."""
     values = [around_time(line) for line in path.read_bytes().splitlines()]
-    marked = json.dumps({"tocsin": 1, "user": MARKED, "application": "bench", "model": "m", "time": 1.0})
-    mark = around_time(marked.encode())
+    marked = {"tocsin": 1, "user": MARKED, "application": "bench", "model": "m", "time": 1.0}
+    mark = around_time(json.dumps(marked, separators=(",", ":")).encode())
     producer = KafkaProducer(bootstrap_servers=brokers, linger_ms=5, batch_size=1 << 17, acks=1)
     started = time.monotonic()
     sent = 0

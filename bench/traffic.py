@@ -9,7 +9,6 @@ from pathlib import Path
 from tocsin.simulator import Simulator, native
 
 MEAN_BYTES = 1300
-CONTENT_FREE = ("input", "output")
 
 
 def lines(count: int, seed: int = 7) -> list[bytes]:
@@ -34,5 +33,6 @@ def write(path: Path, values: Sequence[bytes]) -> None:
 def around_time(line: bytes) -> tuple[bytes, bytes]:
     """What stands before and behind an event's time, so that another one can be put there."""
     time = json.dumps(json.loads(line)["time"]).encode()
-    before, _, behind = line.partition(b'"time":' + time)
+    before, found, behind = line.partition(b'"time":' + time)
+    assert found, "the time is written in another way"
     return before + b'"time":', behind
