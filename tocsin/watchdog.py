@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import sys
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 EXIT_STUCK = 70
+STDERR = 2  # the descriptor: sys.stderr need not have one, and whoever is stuck may hold its lock
+DUMP_SECONDS = 5  # for the stacks; where nobody reads standard error they are not waited for
 
 
 class Stop(Protocol):
@@ -98,7 +100,7 @@ class Watchdog:
     def _watch(self) -> None:
         pause = min(1.0, self.stuck_seconds / 4)
         while not self._closed.wait(pause):
-            faulthandler.dump_traceback_later(2 * self.stuck_seconds + pause, exit=True)
+            faulthandler.dump_traceback_later(2 * self.stuck_seconds + pause, exit=True, file=STDERR)
             what = self.stuck()
             if what is not None:
                 self._bite(what)
@@ -106,7 +108,7 @@ class Watchdog:
 
 
 def _exit(what: str) -> None:
-    sys.stderr.write(f"stuck in: {what}\n")
-    sys.stderr.flush()
-    faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+    signal.alarm(DUMP_SECONDS)
+    os.write(STDERR, f"stuck in: {what}\n".encode())
+    faulthandler.dump_traceback(file=STDERR, all_threads=True)
     os._exit(EXIT_STUCK)
