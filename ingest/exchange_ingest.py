@@ -41,7 +41,7 @@ class IngestPart:
         self._quarantine = quarantine or QuarantineSettings()
         self._forwarder: Forwarder | None = None
         self._superseded: list[float] = []
-        self._resume = Flag()
+        self._resume = False
 
     def run(self, stop: Flag) -> None:
         """Work until `stop` is set. Raises ConfigError, LogChanged and Fenced: somebody has to decide."""
@@ -56,8 +56,8 @@ class IngestPart:
         self._surroundings.health.rest("ingest")
 
     def resume(self) -> None:
-        """The operator says go on with the partitions that the limiter paused."""
-        self._resume.set()
+        """Go on with what the limiter paused. Safe to call from a signal handler or another thread."""
+        self._resume = True
 
     def _forever(self, slot: str, stop: Flag) -> None:
         pause = RETRY_SECONDS[0]
@@ -78,8 +78,8 @@ class IngestPart:
             self._forwarder = Forwarder(
                 self._exchange, slot, self._unpack, self._surroundings, self._quarantine
             )
-        if self._resume.is_set():
-            self._resume.clear()
+        if self._resume:
+            self._resume = False
             self._forwarder.resume()
         self._forwarder.turn()
 

@@ -88,6 +88,7 @@ class Pipeline:
         self._part = part
         self._patient = patient
         self._around = around
+        self._resumes: list[Callable[[], None]] = []
         self._failure: BaseException | None = None
         self._started = time.monotonic()
 
@@ -120,6 +121,11 @@ class Pipeline:
         if self._failure:
             raise self._failure
 
+    def resume(self) -> None:
+        """Read on what the limiter paused. Safe to call from a signal handler or another thread."""
+        for resume in self._resumes:
+            resume()
+
     def _watch(self, stack: ExitStack) -> None:
         operations = self._settings.operations
         self.watchers.watchdog.start()
@@ -147,6 +153,7 @@ class Pipeline:
         worker = self._connect(exchange, stop)
         if worker is None:
             return
+        self._resumes.append(worker.resume)
         with closing(worker):
             worker.run(stop)
         stop.set()
@@ -210,6 +217,7 @@ class Pipeline:
         part = registry.resolve(INGEST_PART)(
             exchange, self._unpacker(), surroundings, self._settings.quarantine
         )
+        self._resumes.append(part.resume)
         thread = threading.Thread(target=self._ingest, args=(part, stop), name="ingest", daemon=True)
         thread.start()
         try:

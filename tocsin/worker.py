@@ -6,7 +6,6 @@ position committed as a hint. A crash between any two of them is made good by re
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -64,7 +63,7 @@ class Worker:
         self._assignment = Assignment(ports.reader, claim, self._deliveries, watchers, settings, limiter)
         self._source = Backoff("source", self._clock)
         self._checkpoints = Backoff("checkpoints", self._clock)
-        self._resume = threading.Event()
+        self._resume = False
         self._show_at = 0.0
 
     def run(self, stop: Stop) -> None:
@@ -89,7 +88,7 @@ class Worker:
 
     def resume(self) -> None:
         """Go on with what the limiter paused. Safe to call from a signal handler or another thread."""
-        self._resume.set()
+        self._resume = True
 
     def close(self) -> None:
         """Let go of everything, whatever state it is in."""
@@ -104,8 +103,8 @@ class Worker:
         self._watchers.watchdog.touch()
         self._watchers.health.beat(PART)
         self._assignment.follow()
-        if self._resume.is_set():
-            self._resume.clear()
+        if self._resume:
+            self._resume = False
             self._assignment.resume_limited()
         records = self._poll()
         if records:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -14,11 +16,13 @@ from parts.kafka_server import KafkaServer
 from parts.kafka_topics import fresh, produce
 
 from tocsin import config, pipeline, retry
+from tocsin.commands.run import resuming
 from tocsin.contracts import ConfigError, LogChanged, SinkUnavailable, SourceUnavailable
 from tocsin.memory import MemoryLog, MemoryReader, MemorySink, MemorySource, MemoryTables, MemoryWriter
 from tocsin.model import Partition, Reject
 from tocsin.pipeline import Passed, Pipeline
 from tocsin.retry import RetryReader, RetrySource, Sieve, alone, place_of
+from tocsin.settings import QuarantineSettings
 
 
 def line(number: int) -> bytes:
@@ -333,6 +337,13 @@ class Exchange:
         """Nothing to be made."""
 
 
+@pytest.fixture
+def memory_exchange(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(pipeline, "EXCHANGE", f"{__name__}:Exchange")
+    monkeypatch.setattr(pipeline, "DETECT_SOURCE", f"{__name__}:source_of")
+    return monkeypatch
+
+
 class BrokenPart:
     """An ingest part that cannot go on."""
 
@@ -342,16 +353,66 @@ class BrokenPart:
     def run(self, stop: threading.Event) -> None:
         raise LogChanged("offsets are missing")
 
+    def resume(self) -> None:
+        """Nothing is paused."""
+
+
+class PausedPart:
+    """An ingest part that only remembers that it was resumed."""
+
+    resumed: ClassVar[threading.Event]
+
+    def __init__(self, *given: Any) -> None:
+        """Takes what any ingest part takes."""
+
+    def run(self, stop: threading.Event) -> None:
+        stop.wait()
+
+    def resume(self) -> None:
+        self.resumed.set()
+
 
 def source_of(exchange: Exchange) -> MemorySource:
     return exchange.source
 
 
-def test_a_part_that_cannot_go_on_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, found in (("EXCHANGE", Exchange), ("DETECT_SOURCE", source_of), ("INGEST_PART", BrokenPart)):
-        monkeypatch.setattr(pipeline, name, f"{__name__}:{found.__name__}")
+def test_a_part_that_cannot_go_on_ends_the_other(memory_exchange: pytest.MonkeyPatch) -> None:
+    memory_exchange.setattr(pipeline, "INGEST_PART", f"{__name__}:BrokenPart")
     built = pipeline.build(settings(log_of([line(1)]), MemoryTables(), exchange=True))
     stop = threading.Event()
     with pytest.raises(LogChanged, match="offsets are missing"):
         built.run(stop)
     assert stop.is_set()
+
+
+# Going on with what the limiter paused.
+
+
+def test_the_ingest_part_is_resumed(memory_exchange: pytest.MonkeyPatch) -> None:
+    memory_exchange.setattr(pipeline, "INGEST_PART", f"{__name__}:PausedPart")
+    PausedPart.resumed = threading.Event()
+    built = pipeline.build(settings(log_of([]), MemoryTables(), exchange=True), "ingest")
+
+    def resumed() -> bool:
+        built.resume()
+        return PausedPart.resumed.is_set()
+
+    with running(built):
+        wait_for(resumed)
+
+
+def test_hangup_resumes_a_source_partition_that_was_paused() -> None:
+    log, tables = log_of([b"{broken"] * 25), MemoryTables()
+    source = MemorySource(log=log, follow=True, max_records=1)
+    quarantine = QuarantineSettings(limit_records=10)
+    built = pipeline.build(settings(log, tables, source=source, quarantine=quarantine))
+    with running(built), resuming(built.resume):
+        wait_for(lambda: "limiter memory/0" in built.watchers.health.reasons())
+        wait_for(lambda: len(tables.rejects) == 10)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: len(tables.rejects) == 20)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: len(tables.rejects) == 25)
+        assert not built.watchers.health.reasons()
+    assert tables.doubled == 0
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

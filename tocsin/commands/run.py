@@ -1,7 +1,8 @@
 """Run the pipeline that the configuration describes, until it is stopped or its input has ended.
 
 SIGTERM or SIGINT: the last rows, a checkpoint, and the end within 10 seconds. A second one: the end at
-once. Either way a restart goes on where this run stood, and stores nothing twice.
+once. Either way a restart goes on where this run stood, and stores nothing twice. SIGHUP: source
+partitions that were paused because almost nothing of them could be decoded are read on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -43,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
         built = pipeline.build(settings, options.part)
         log.info("starts", part=options.part, config=options.config, plan=settings.plan.config_hash)
         try:
-            built.run(stop, progress.tell(str))
+            with resuming(built.resume):
+                built.run(stop, progress.tell(str))
         finally:
             progress.clear()
     log.info("ended", **built.passed._asdict())
@@ -68,3 +70,13 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def resuming(resume: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP is the operator's word that what the limiter paused is in order again."""
+    before = signal.signal(signal.SIGHUP, lambda number, frame: resume())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
