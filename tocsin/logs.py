@@ -21,6 +21,8 @@ _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+_BARE = re.compile(r"[\w.,:;/@+-]+")  # what a text line shows without quotes
+
 
 def visible(text: str, cap: int = CAP) -> str:
     """The text with everything that could act on a terminal or hide from a reader spelled out."""
@@ -124,4 +126,5 @@ def _plain(value: object) -> Scalar:
 
 
 def _shown(value: Scalar) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and " " in value else str(value)
+    bare = not isinstance(value, str) or _BARE.fullmatch(value)
+    return str(value) if bare else json.dumps(value, ensure_ascii=False)

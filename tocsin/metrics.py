@@ -159,7 +159,7 @@ class Metrics:
         if values in series:
             return values
         if len(series) >= SERIES:
-            return ("other",) * len(names)
+            values = ("other",) * len(names)
         series.add(values)
         return values
 
