@@ -53,6 +53,7 @@ class Watchdog:
         bite: Callable[[str], None] | None = None,
     ) -> None:
         self.stuck_seconds = stuck_seconds
+        self._pause = min(1.0, stuck_seconds / 4)
         self._clock = clock
         self._bite = bite or _exit
         self._guards: dict[int, _Guard] = {}
@@ -87,6 +88,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to watch."""
+        self._arm()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
@@ -98,13 +100,16 @@ class Watchdog:
             self._thread = None
 
     def _watch(self) -> None:
-        pause = min(1.0, self.stuck_seconds / 4)
-        while not self._closed.wait(pause):
-            faulthandler.dump_traceback_later(2 * self.stuck_seconds + pause, exit=True, file=STDERR)
+        while not self._closed.wait(self._pause):
+            self._arm()
             what = self.stuck()
             if what is not None:
                 self._bite(what)
         faulthandler.cancel_dump_traceback_later()
+
+    def _arm(self) -> None:
+        """Postpone what happens when even this thread cannot run."""
+        faulthandler.dump_traceback_later(2 * self.stuck_seconds + self._pause, exit=True, file=STDERR)
 
 
 def _exit(what: str) -> None:
