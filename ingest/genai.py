@@ -65,9 +65,8 @@ class SpanReader:
             _first_token(span, fields, raw["_first_token"])
         if draft.invalid:
             fields["invalid_fields"] = tuple(draft.invalid)
-        half = half or _waits(span, found, fields)
-        if half:
-            fields["half"] = half
+        if kind == "llm" and span.trace_id and span.span_id:
+            fields["half"] = half or _waits(span, found, fields)
             fields["join"] = f"{span.trace_id}:{span.span_id}"
         return Event(**fields)
 
@@ -89,9 +88,9 @@ class SpanReader:
 
 def _waits(span: Span, found: aliases.Operation, fields: Mapping[str, Any]) -> str:
     """A model call without content whose producer sends the content in log records is a half."""
-    if "content_available" in fields or found.kind != "llm" or found.name == "embeddings":
+    if "content_available" in fields or found.name == "embeddings":
         return ""
-    return "span" if span.span_id and span.trace_id and span.scope.startswith(aliases.CONTENT_IN_LOGS) else ""
+    return "span" if span.scope.startswith(aliases.CONTENT_IN_LOGS) else ""
 
 
 def _exceptions(span: Span, fields: dict[str, Any]) -> None:

@@ -104,4 +104,3 @@ def _fill(stays: Event, goes: Event) -> None:
         force_setattr(stays, "input_tokens", max(stays.input_tokens, goes.input_tokens))
     if stays.half and stays.content_available:
         force_setattr(stays, "half", "")
-        force_setattr(stays, "join", "")

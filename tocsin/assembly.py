@@ -13,7 +13,8 @@ from tocsin.model import Event, Signals
 from tocsin.section import Section, short
 from tocsin.settings import AssemblySettings
 
-LEADERS = frozenset({"span", "response"})  # halves that know best how a call ended
+LEADERS = frozenset({"", "span", "response"})  # halves that know best how a call ended
+TOLD_SECONDS = 600.0  # for which it is remembered that a call was told without its other half
 
 # Decided by the log or by the first half to arrive, not by which half knows more.
 _FIXED = frozenset(
@@ -37,16 +38,18 @@ class Held(msgspec.Struct, gc=False):
 
 
 _CODEC: Codec[Held | None] = Codec(Held | None)
+_MARK: Codec[bool] = Codec(bool)
 
 
 class Assembly:
-    """The halves that one group holds, by join key, in order of arrival."""
+    """The halves that one group holds, by join key, in order of arrival; and which calls were told."""
 
-    __slots__ = ("_by_response", "held", "hold_seconds")
+    __slots__ = ("_by_response", "held", "hold_seconds", "told")
 
     def __init__(self, settings: AssemblySettings) -> None:
         self.hold_seconds = settings.hold_seconds
         self.held: Section[Held | None] = Section(lambda: None, _CODEC, limit=settings.held)
+        self.told: Section[bool] = Section(bool, _MARK, limit=settings.held, idle=TOLD_SECONDS)
         self._by_response: dict[str, dict[str, None]] = {}  # response id -> join keys; follows from `held`
 
     def restored(self) -> None:
@@ -66,6 +69,14 @@ class Assembly:
             if entry and entry.value and entry.value.event.half != event.half:
                 return self.take(key)
         return None
+
+    def tell(self, event: Event, clock: float) -> None:
+        """The call goes on: a half of it that comes from now on tells nothing new."""
+        self.told.touch(short(event.join), clock)
+
+    def was_told(self, event: Event) -> bool:
+        """Whether the call that this half belongs to has gone on already."""
+        return self.told.get(short(event.join)) is not None
 
     def hold(self, half: Held, clock: float) -> tuple[str, list[Held]]:
         """Keeps a half under the key it returns, with those that must go on alone to make room."""

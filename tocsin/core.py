@@ -177,9 +177,17 @@ class _Release:
             self._rows.alerts += 1
 
     def _half(self, group: Group, half: Held) -> None:
+        """A half, or a whole call that a half may still tell of: it waits for nothing."""
         partner = group.assembly.partner(half)
         if partner:
             self._complete(group, *merge(partner, half))
+            return
+        if not half.event.half:
+            self._complete(group, half.event, half.signals)
+            return
+        if group.assembly.was_told(half.event):
+            force_setattr(half.event, "duplicate", True)
+            self._complete(group, half.event, half.signals)
             return
         key, crowded = group.assembly.hold(half, self._clock)
         self._want(group, HELD, key, self._clock + group.assembly.hold_seconds)
@@ -189,6 +197,8 @@ class _Release:
     def _complete(self, group: Group, event: Event, signals: Signals) -> None:
         """An event that waits for nothing becomes a row and is looked at."""
         if event.join:
+            if not event.duplicate:
+                group.assembly.tell(event, self._clock)
             force_setattr(event, "join", "")
             force_setattr(event, "half", "")
         force_setattr(event, "log_offset", self._offset)

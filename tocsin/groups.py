@@ -57,6 +57,7 @@ class Group:
         """Each with a name that no configuration can take from another."""
         yield "history", self.history.conversations
         yield "assembly", self.assembly.held
+        yield "assembly:told", self.assembly.told
         yield "book", self.book.open
         for watch in self.watches:
             yield f"detector:{watch.instance.name}", watch.section

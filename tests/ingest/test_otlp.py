@@ -108,6 +108,7 @@ def test_a_chat_span_is_a_model_call() -> None:
         input_tokens=812,
         output_tokens=44,
         finish_reason="stop",
+        join=f"{TRACE}:{SPAN}",  # a log record may still tell of it
     )
 
 

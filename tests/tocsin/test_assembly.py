@@ -87,8 +87,30 @@ def test_a_lonely_half_goes_on_when_its_time_has_come() -> None:
         (5.0, Event(user="c")),
         (60, half("log", user="d")),
     )
-    assert [(event.user, event.log_offset) for event in batch.events] == [("b", 1), ("a", 2), ("c", 2)]
+    assert [(event.user, event.log_offset) for event in batch.events] == [
+        ("b", 1),
+        ("a", 2),
+        ("c", 2),
+        ("d", 3),
+    ]
+    assert [event.duplicate for event in batch.events] == [False, False, False, True]  # too late to count
     assert [alert.key for alert in batch.alerts] == ["b", "a", "c"]
+
+
+def test_what_comes_after_a_whole_call_is_kept_and_does_not_count_again() -> None:
+    batch = fed(
+        (0, half("", user="a", model="m")), (1, half("log", user="b")), (2, half("log", "k", user="c"))
+    )
+    assert [(event.user, event.duplicate) for event in batch.events] == [("a", False), ("b", True)]
+    assert [alert.key for alert in batch.alerts] == ["a"]
+
+
+def test_a_whole_call_takes_up_the_half_that_waits_for_it() -> None:
+    batch = fed((0, half("log", input=HELLO, user="a")), (1, half("", model="m")), (9, Event(user="z")))
+    assert [(event.model, event.user, len(event.input)) for event in batch.events] == [
+        ("m", "a", 1),
+        ("", "z", 0),
+    ]
 
 
 def test_a_third_part_waits_alone() -> None:
