@@ -19,6 +19,7 @@ from tocsin.metrics import Metrics
 
 CONNECTIONS = 16
 CONNECTION_SECONDS = 5.0
+LOOK_SECONDS = 0.1  # between looks for slow clients and for the end
 
 log = Log("health")
 
@@ -81,7 +82,9 @@ class HealthServer:
             self._server = _Server((host, port), health, metrics)
         except OSError as error:
             raise ConfigError([f"operations.listen: cannot listen on {listen}: {error.strerror}"]) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(LOOK_SECONDS,), name="health", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -117,6 +120,7 @@ def _is_loopback(host: str) -> bool:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = CONNECTIONS
 
     def __init__(self, place: tuple[str, int], health: Health, metrics: Metrics) -> None:
         self.address_family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
