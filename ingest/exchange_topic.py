@@ -63,7 +63,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = ""
     batch_events: Annotated[int, Meta(ge=1, le=100_000, description="events that close a transaction")] = 2000
-    linger_ms: Annotated[int, Meta(ge=1, le=10_000, description="longest wait for more events")] = 100
+    linger_ms: Annotated[int, Meta(ge=1, le=10_000, description="longest wait for more events")] = 50
     transaction_seconds: Annotated[
         float, Meta(ge=2, le=600, description="the brokers abort a transaction that takes longer")
     ] = 10.0

@@ -5,6 +5,7 @@ Components are reached by name only; this module knows how they fit together, no
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,9 @@ SURROUNDINGS = "ingest.exchange:Surroundings"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 STOP_SECONDS = 10.0  # for the ingest part to end its transaction
 TELL_SECONDS = 0.2
+SWITCH_SECONDS = 0.0005  # each part's client waits for the other's turn; Python's 5 ms add up
+    0.0005  # each part's client waits for the other part's turn; Python's 5 ms add up to the delay
+)
 
 Part = Literal["both", "ingest", "detect"]
 Around = Callable[[Unpack], Unpack]
@@ -141,6 +145,7 @@ class Pipeline:
         )
         if exchange is not None and self._part != "detect":
             self._patiently("exchange", exchange.prepare, stop)
+            sys.setswitchinterval(SWITCH_SECONDS)
             stack.enter_context(self._ingesting(exchange, stop))
         if self._part == "ingest":
             stop.wait()
