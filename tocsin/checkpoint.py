@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +26,7 @@ FORMAT = 1  # of this file; what the core keeps in the chunks has versions of it
 GENERATIONS = 2
 _APPLICATION = 0x70C51  # marks the file as Tocsin's
 _FILE = "state.sqlite"
+_SMALLEST = 512  # bytes of a database; SQLite takes less for a new one
 
 _SCHEMA = f"""
 begin immediate;
@@ -55,7 +56,7 @@ def digest(chunks: Sequence[bytes]) -> str:
 class SqliteStore(CheckpointStore):
     """Checkpoints in `directory`/state.sqlite, written with fsync, two generations loadable.
 
-    A file that is no database any more is set aside under another name, and every `load` says so.
+    A file that is no sound database any more is set aside under another name, and every `load` says so.
     Raises ConfigError where another process uses the directory, StateUnreadable where a newer
     version wrote it, StoreUnavailable where the disk does not play along.
     """
@@ -156,15 +157,16 @@ class SqliteStore(CheckpointStore):
             self._lock = -1
 
     def _open(self, path: Path) -> sqlite3.Connection:
+        if path.exists() and path.stat().st_size < _SMALLEST:
+            self._complaints.append(f"{path} was empty: what it held is lost")
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        os.chmod(path, 0o600)
         try:
             return _prepare(path)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailable(f"{path}: {error}") from error
             aside = _set_aside(path)
-            self._complaints.append(f"{path} was no database ({error}); set aside as {aside.name}")
+            self._complaints.append(f"{path} is no sound database ({error}); set aside as {aside.name}")
         return self._open(path)
 
     def _read(self, log: str, sequence: int) -> Saved:
@@ -182,7 +184,7 @@ class SqliteStore(CheckpointStore):
         row = self._database.execute(
             "select record, sha256 from checkpoints where log = ? and sequence = ?", (log, sequence)
         ).fetchone()
-        if row is None or sha256(row[0]).digest() != row[1]:
+        if row is None or not isinstance(row[0], bytes) or sha256(row[0]).digest() != row[1]:
             raise StateUnreadable(f"the record of {sequence} is missing or damaged")
         return msgspec.msgpack.decode(row[0], type=Checkpoint)
 
@@ -190,7 +192,10 @@ class SqliteStore(CheckpointStore):
         rows = self._database.execute(
             "select data from chunks where log = ? and sequence = ? order by number", (log, sequence)
         )
-        return [bytes(row[0]) for row in rows]
+        chunks = [row[0] for row in rows]
+        if not all(isinstance(chunk, bytes) for chunk in chunks):
+            raise StateUnreadable(f"the chunks of {sequence} are damaged")
+        return chunks
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[sqlite3.Connection]:
@@ -224,12 +229,14 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _prepare(path: Path) -> sqlite3.Connection:
     database = _connect(path)
     try:
+        if not database.execute("select 1 from sqlite_master").fetchone():
+            database.executescript(_SCHEMA)
+        _check_format(database, path)
+        _check_soundness(database)
+        os.chmod(path, 0o600)
         database.execute("pragma journal_mode = wal")
         database.execute("pragma synchronous = full")
         database.execute("pragma journal_size_limit = 67108864")
-        if not database.execute("pragma application_id").fetchone()[0]:
-            database.executescript(_SCHEMA)
-        _check_format(database, path)
     except BaseException:
         database.close()
         raise
@@ -245,6 +252,21 @@ def _check_format(database: sqlite3.Connection, path: Path) -> None:
         raise StateUnreadable(
             f"{path} has format {version}, this Tocsin reads up to {FORMAT}: install the newer version again"
         )
+
+
+def _check_soundness(database: sqlite3.Connection) -> None:
+    damage = database.execute("pragma integrity_check(1)").fetchone()[0]
+    if damage != "ok":
+        raise sqlite3.DatabaseError(damage)
+    with closing(sqlite3.connect(":memory:")) as pattern:
+        pattern.executescript(_SCHEMA)
+        if _columns(database) != _columns(pattern):
+            raise sqlite3.DatabaseError("its tables are not those that were made")
+
+
+def _columns(database: sqlite3.Connection) -> list[object]:
+    tables = ("owners", "checkpoints", "chunks")
+    return [database.execute(f"pragma table_info({table})").fetchall() for table in tables]
 
 
 def _lock(directory: Path) -> int:
