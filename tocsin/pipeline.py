@@ -40,8 +40,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 STOP_SECONDS = 10.0  # for the ingest part to end its transaction
 TELL_SECONDS = 0.2
 SWITCH_SECONDS = 0.0005  # each part's client waits for the other's turn; Python's 5 ms add up
-    0.0005  # each part's client waits for the other part's turn; Python's 5 ms add up to the delay
-)
 
 Part = Literal["both", "ingest", "detect"]
 Around = Callable[[Unpack], Unpack]
