@@ -5,6 +5,7 @@ source topics ──► IngestPart ──► exchange topic ──► ExchangeSo
 
 from __future__ import annotations
 
+from ingest.exchange_carry import carry_on
 from ingest.exchange_forward import Surroundings, Unpack
 from ingest.exchange_ingest import IngestPart
 from ingest.exchange_reader import ExchangeReader, ExchangeSource, detect_source
@@ -21,5 +22,6 @@ __all__ = [
     "Rule",
     "Surroundings",
     "Unpack",
+    "carry_on",
     "detect_source",
 ]

@@ -147,6 +147,9 @@ class Forwarder:
         self._transactions.own()
         # The ledger first: an origin is committed with its offset, so one that is seen has an offset.
         ledger = self._exchange.ledger()
+        if ledger.current.generation != self._rule.generation:
+            name = self._exchange.name(ledger.current.generation)
+            raise LogChanged(f"{name} was begun while this worker was away: start it with its settings")
         fresh = [origin for partition in partitions if (origin := self._begin(partition, ledger))]
         if self._full:
             self._reader.pause(partitions)

@@ -69,7 +69,7 @@ def detect_source(exchange: Exchange) -> ExchangeSource:
         brokers=source.brokers,
         security=source.security,
         topics=tuple(exchange.name(rule.generation) for rule in rules if rule.state != "retired"),
-        group_id=f"{source.group_id}.detect",
+        group_id=exchange.detect_group,
         group_instance_id=source.group_instance_id,
         start="earliest",
         session_seconds=source.session_seconds,

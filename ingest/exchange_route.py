@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 from tocsin.frame import Framer
 from tocsin.model import Event, Reject
+from tocsin.section import short
 
 ROUTES = 100_000  # remembered
+
+
+def route(tenant: str, application: str, partitions: int) -> int:
+    """The partition of a group, by the names that its state has."""
+    return zlib.crc32(f"{short(tenant)}\0{short(application)}".encode()) % partitions
 
 
 class Routes:
@@ -29,8 +35,7 @@ class Routes:
         if partition is None:
             if len(self._known) >= ROUTES:
                 self._known.clear()
-            name = f"{group[0]}\0{group[1]}".encode(errors="surrogatepass")
-            partition = self._known[group] = zlib.crc32(name) % self._partitions
+            partition = self._known[group] = route(*group, self._partitions)
         return partition
 
     def add(self, item: Event | Reject, backfill: bool) -> tuple[int, bytes | None]:

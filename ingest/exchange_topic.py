@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -123,6 +123,18 @@ class Ledger(msgspec.Struct, frozen=True):
         return frozenset(origin.topic_id for origin in self.origins.values() if origin.topic == topic)
 
 
+class Carrier(Protocol):
+    """Takes what detectors remember from the generations so far to the next one."""
+
+    def load(self, admin: Admin, olds: Sequence[Rule]) -> None:
+        """Raises ConfigError where they were not read to their ends; nothing was changed until then."""
+        ...
+
+    def save(self, new: Rule, log_id: str) -> None:
+        """The new topic is there, and nobody knows of it yet."""
+        ...
+
+
 class Exchange:
     """One exchange on the cluster of a source. Raises SourceUnavailable and ConfigError."""
 
@@ -131,6 +143,7 @@ class Exchange:
         self.source = source
         self.connection: Connection = source.connection
         self.ledger_topic = f"{settings.topic}.ledger"
+        self.detect_group = f"{source.group_id}.detect"
 
     def name(self, generation: int) -> str:
         """The topic of a generation."""
@@ -169,25 +182,36 @@ class Exchange:
             {(origin.topic_id, origin.number): origin for origin in origins},
         )
 
-    def next_generation(self) -> Rule:
+    def next_generation(self, carrier: Carrier | None = None) -> Rule:
         """Make the next generation with the settings as they are. Ingest must have stopped.
 
-        Detect reads the old generation to its end and the new one beside it; detectors start cold in the
-        new one, because state is kept for each log partition.
+        With a carrier the generations so far end here. Without, they are read to their ends beside the new
+        one, in which detectors start cold. What an attempt left behind does not hinder the next one.
         """
-        with self._admin() as admin:
-            if members := admin.group_members(self.source.group_id):
-                raise ConfigError(
-                    [f"[exchange] {members} ingest workers still run: stop them, then try again"]
-                )
-            with self._writer() as writer:
-                old = self.ledger().current
-                new = self._rule(old.generation + 1, old.started)
-                self._create(admin, new)
-                drained = msgspec.structs.replace(old, state="draining")
-                _write(writer, self.ledger_topic, _entry(drained), _entry(new))
+        with self._admin() as admin, self._writer() as writer:
+            self.stopped(admin, self.source.group_id, "ingest")
+            ledger = self.ledger()
+            if not ledger.rules:
+                raise ConfigError(["there is no exchange yet: tocsin exchange create"])
+            olds = [rule for rule in ledger.rules if rule.state != "retired"]
+            new = self._rule(ledger.current.generation + 1, ledger.current.started)
+            if carrier:
+                carrier.load(admin, olds)
+            self._create(admin, new)
+            log_id = self._empty(admin, new)
+            if carrier:
+                carrier.save(new, log_id)
+                self.stopped(admin, self.source.group_id, "ingest")
+            state: Literal["draining", "retired"] = "retired" if carrier else "draining"
+            done = [msgspec.structs.replace(rule, state=state) for rule in olds]
+            _write(writer, self.ledger_topic, *map(_entry, done), _entry(new))
         log.info("new generation", topic=self.name(new.generation), partitions=new.partitions)
         return new
+
+    def stopped(self, admin: Admin, group: str, part: str) -> None:
+        """Raises ConfigError while the group has members."""
+        if members := admin.group_members(group):
+            raise ConfigError([f"[exchange] {members} {part} workers still run: stop them, then try again"])
 
     def retire(self, generation: int) -> None:
         """Say that a drained generation need not be read any more. Its topic can be deleted afterwards."""
@@ -255,6 +279,16 @@ class Exchange:
             mistakes.append(f"[exchange] {made} the group rule {rule.routing!r}, not {ROUTING!r}; {remedy}")
         if mistakes:
             raise ConfigError(mistakes)
+
+    def _empty(self, admin: Admin, rule: Rule) -> str:
+        """The topic's id. One that an attempt left behind is as good as a new one."""
+        topic = self.name(rule.generation)
+        log_id, count = admin.topics([topic])[topic]
+        records = sum(end for _, end in admin.bounds(topic, range(count)).values())
+        if count != rule.partitions or records:
+            is_there = f"{topic} is there already, with {count} partitions and {records} records"
+            raise ConfigError([f"[exchange] {is_there}, and not in the ledger: delete it, then try again"])
+        return log_id
 
     def _fits(self, admin: Admin, rule: Rule) -> None:
         """The topic is still the one that was made."""

@@ -41,6 +41,15 @@ _CODEC: Codec[Held | None] = Codec(Held | None)
 _MARK: Codec[bool] = Codec(bool)
 
 
+def moved(data: bytes, log_id: str, number: int) -> bytes:
+    """A saved half as one of another log partition, in which it will become a row. Raises StateUnreadable."""
+    held = _CODEC.decode(data)
+    if held:
+        force_setattr(held.event, "log_id", log_id)
+        force_setattr(held.event, "log_partition", number)
+    return _CODEC.encode(held)
+
+
 class Assembly:
     """The halves that one group holds, by join key, in order of arrival; and which calls were told."""
 

@@ -7,15 +7,16 @@ Chunks are one stream of blocks, each behind its length, cut at CHUNK bytes: a b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin.contracts import StateUnreadable
 from tocsin.groups import Group, Groups
-from tocsin.section import Entry, Head, Kept, Section
+from tocsin.section import Entry, Head, Kept, Section, standing
 
 CHUNK = 512 << 10
 BLOCK = 64 << 10  # aimed at; a single entry may be longer
@@ -40,6 +41,33 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Block)
+
+
+def pieces(start: Block, kept: Iterable[Kept]) -> Iterator[Block]:
+    """Blocks like `start`, with entries; `removed` stands in the first alone."""
+    part: list[Kept] = []
+    size = 0
+    for each in kept:
+        part.append(each)
+        size += len(each.value) + 64
+        if size >= BLOCK:
+            yield replace(start, entries=part)
+            start, part, size = replace(start, removed=[]), [], 0
+    yield replace(start, entries=part)
+
+
+def chunked(blocks: Iterable[Block]) -> Iterator[bytes]:
+    """The stream of blocks, cut."""
+    buffer = bytearray()
+    for block in blocks:
+        data = _encode(block)
+        buffer += _LENGTH.pack(len(data))
+        buffer += data
+        while len(buffer) >= CHUNK:
+            yield bytes(buffer[:CHUNK])
+            del buffer[:CHUNK]
+    if buffer:
+        yield bytes(buffer)
 
 
 class Offer(NamedTuple):
@@ -72,7 +100,7 @@ class Chain:
                 self._begin_round()
             self._turn = self._next_turn()
         self._offers, self._seen = [], []
-        chunks = list(_chunks(self._blocks(self._turn)))
+        chunks = list(chunked(self._blocks(self._turn)))
         base = self._base if self._waiting else self._round_start
         return self.sequence + 1, base, chunks
 
@@ -127,16 +155,14 @@ class Chain:
     ) -> Iterator[Block]:
         offer = Offer(section, section.order, [])
         self._offers.append(offer)
-        start = (group.number, group.tenant, group.application, group.seen, name, section.head())
-        removed, kept, size = list(section.removed), [], 0
-        for entry in section.offer(keys):
-            offer.entries.append(entry)
-            kept.append(section.keep(entry))
-            size += len(kept[-1].value) + 64
-            if size >= BLOCK:
-                yield Block(*start, removed, kept)
-                removed, kept, size = [], [], 0
-        yield Block(*start, removed, kept)
+        place = (group.number, group.tenant, group.application, group.seen, name)
+
+        def offered() -> Iterator[Kept]:
+            for entry in section.offer(keys):
+                offer.entries.append(entry)
+                yield section.keep(entry)
+
+        yield from pieces(Block(*place, section.head(), list(section.removed)), offered())
 
 
 class Pile:
@@ -144,24 +170,40 @@ class Pile:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.groups: dict[int, Block] = {}
-        self._heads: dict[tuple[int, str], Head] = {}
+        self._heads: dict[int, dict[str, Head]] = {}
         self._entries: dict[tuple[int, str], dict[str, Kept]] = {}
         for block in _read(chunks):
             self.groups[block.group] = block
             if block.section:
-                self._add((block.group, block.section), block)
+                self._add(block)
 
-    def _add(self, place: tuple[int, str], block: Block) -> None:
-        self._heads[place] = block.head
-        entries = self._entries.setdefault(place, {})
+    def _add(self, block: Block) -> None:
+        self._heads.setdefault(block.group, {})[block.section] = block.head
+        entries = self._entries.setdefault((block.group, block.section), {})
         for key in block.removed:
             entries.pop(key, None)
         for kept in block.entries:
             entries[kept.key] = kept
 
+    def living(self, alive: Callable[[float], bool]) -> list[Block]:
+        """The newest group of each name that was heard of lately enough, in order of `seen`."""
+        newest = {
+            (block.tenant, block.application): block
+            for block in sorted(self.groups.values(), key=lambda block: block.group)
+            if alive(block.seen)
+        }
+        return sorted(newest.values(), key=lambda block: (block.seen, block.group))
+
+    def sections(self, group: int) -> Mapping[str, tuple[Head, list[Kept]]]:
+        """What a group holds, by section."""
+        return {
+            name: (head, standing(head, self._entries[group, name].values()))
+            for name, head in self._heads.get(group, {}).items()
+        }
+
     def restore(self, group: Group, name: str, section: Section[Any], *, cold: bool) -> None:
         """Fills a section of a group. Raises StateUnreadable where its entries are of another shape."""
-        head = self._heads.get((group.number, name))
+        head = self._heads.get(group.number, {}).get(name)
         if head is None:
             return
         try:
@@ -172,19 +214,6 @@ class Pile:
         except StateUnreadable:
             section.forget(head)
             raise
-
-
-def _chunks(blocks: Iterable[Block]) -> Iterator[bytes]:
-    buffer = bytearray()
-    for block in blocks:
-        data = _encode(block)
-        buffer += _LENGTH.pack(len(data))
-        buffer += data
-        while len(buffer) >= CHUNK:
-            yield bytes(buffer[:CHUNK])
-            del buffer[:CHUNK]
-    if buffer:
-        yield bytes(buffer)
 
 
 def _read(chunks: Iterable[bytes]) -> Iterator[Block]:

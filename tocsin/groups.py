@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -146,6 +147,10 @@ class Groups:
     def alive(self, seen: float, clock: float) -> bool:
         """Whether a group last heard of at `seen` is still kept at `clock`."""
         return clock - seen <= self._idle
+
+    def oldest(self, clock: float) -> float:
+        """The time of which a group that is still kept at `clock` may have been heard of last."""
+        return math.nextafter(clock - self._idle, math.inf)
 
     def _find(self, tenant: str, application: str) -> Group:
         """Groups whose names are too long, or are not known, or find no room."""

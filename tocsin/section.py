@@ -76,6 +76,14 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     swept: float
 
 
+def standing(head: Head, kept: Iterable[Kept]) -> list[Kept]:
+    """The entries that were not forgotten, in the order of their last moves."""
+    fronts = {True: head.protected_front, False: head.probation_front}
+    return [
+        each for each in sorted(kept, key=lambda each: each.order) if each.order >= fronts[each.protected]
+    ]
+
+
 class _Line(Generic[V]):
     """Entries in the order of their last moves. An entry that moved or left since is passed over."""
 
@@ -330,18 +338,19 @@ class Section(Generic[V]):
 
     def restore(self, head: Head, kept: Sequence[Kept]) -> None:
         """Become what was saved: the newest head, and the newest form of every entry not removed."""
-        fronts = {True: head.protected_front, False: head.probation_front}
         decode = self._coder.decode
         entries = [
             Entry(decode(value), key, order, seen, protected, changed=False, written=True)
-            for key, order, seen, protected, value in sorted(kept, key=lambda each: each.order)
-            if order >= fronts[protected]
+            for key, order, seen, protected, value in standing(head, kept)
         ]
         for entry in entries:
             self._entries[entry.key] = entry
             (self._protected if entry.protected else self._probation).enter(entry)
         self.order = self.mark = head.order
         self.evicted, self._swept = head.evicted, head.swept
+        # Only where the room has shrunk, or two sections became one.
+        while self._protected.size > self._protected_limit and (oldest := self._protected.first()):
+            self._change_line(oldest, self._protected, self._probation)
 
     def forget(self, head: Head) -> None:
         """Start anew, so that nothing written up to `head` ever comes back."""

@@ -41,6 +41,17 @@ class Meta(msgspec.Struct, frozen=True):
     backfill_until: int | None = None
 
 
+def meta_of(checkpoint: Checkpoint) -> Meta:
+    """Raises StateUnreadable where another version wrote it, or where it is corrupt."""
+    version = checkpoint.versions.get("state")
+    if version != FORMAT:
+        raise StateUnreadable(f"state format {version}; this version reads format {FORMAT}")
+    try:
+        return msgspec.msgpack.decode(checkpoint.meta, type=Meta)
+    except msgspec.DecodeError as error:
+        raise StateUnreadable("the checkpoint's own part cannot be read") from error
+
+
 class Count(NamedTuple):
     """What one section of one group holds."""
 
@@ -82,15 +93,7 @@ class PartitionState:
 
         Raises StateUnreadable for chunks that are corrupt or of a newer format.
         """
-        checkpoint = saved.checkpoint
-        if checkpoint.versions.get("state") != FORMAT:
-            raise StateUnreadable(
-                f"state format {checkpoint.versions.get('state')}; this version reads format {FORMAT}"
-            )
-        try:
-            meta = msgspec.msgpack.decode(checkpoint.meta, type=Meta)
-        except msgspec.DecodeError as error:
-            raise StateUnreadable("the checkpoint's own part cannot be read") from error
+        checkpoint, meta = saved.checkpoint, meta_of(saved.checkpoint)
         state = cls(plan, log_id, number)
         state.clock, state.next_offset = checkpoint.clock, checkpoint.next_offset
         state.last_offset, state.rows = meta.last_offset, meta.rows
@@ -104,10 +107,14 @@ class PartitionState:
     def checkpoint(self, epoch: int) -> tuple[Checkpoint, list[bytes]]:
         """What must be stored to come back here; offered again, with what came since, until `saved`."""
         sequence, base, chunks = self._chain.offer()
+        return self.cover(epoch, sequence, base, chunks), chunks
+
+    def cover(self, epoch: int, sequence: int, base: int, chunks: list[bytes]) -> Checkpoint:
+        """The checkpoint that belongs to `chunks`."""
         digest = sha256()
         for chunk in chunks:
             digest.update(chunk)
-        checkpoint = Checkpoint(
+        return Checkpoint(
             sequence=sequence,
             base=base,
             next_offset=self.next_offset or 0,
@@ -120,7 +127,6 @@ class PartitionState:
             sha256=digest.hexdigest(),
             meta=msgspec.msgpack.encode(self._meta()),
         )
-        return checkpoint, chunks
 
     def saved(self, sequence: int) -> None:
         """The store has confirmed the checkpoint that was offered last."""
@@ -152,13 +158,8 @@ class PartitionState:
         )
 
     def _fill(self, pile: Pile, meta: Meta) -> list[str]:
-        complaints, cold = self._cold(meta)
-        alive = {
-            (block.tenant, block.application): block
-            for block in sorted(pile.groups.values(), key=lambda block: block.group)
-            if self.groups.alive(block.seen, self.clock)
-        }
-        for block in sorted(alive.values(), key=lambda block: (block.seen, block.group)):
+        complaints, cold = self.cold(meta)
+        for block in pile.living(lambda seen: self.groups.alive(seen, self.clock)):
             group = self.groups.restore(block.group, block.tenant, block.application, block.seen)
             for name, section in group.sections():
                 try:
@@ -168,7 +169,7 @@ class PartitionState:
             group.assembly.restored()
         return complaints
 
-    def _cold(self, meta: Meta) -> tuple[list[str], set[str]]:
+    def cold(self, meta: Meta) -> tuple[list[str], set[str]]:
         """Which sections cannot be taken over, and what to say about it."""
         complaints: list[str] = []
         cold: set[str] = set()

@@ -1,21 +1,26 @@
 """Make the exchange topic, look at it, or begin its next generation.
 
 The number of partitions and the rule that leads groups to them are fixed once a generation is made. To
-change them: stop the ingest part, `exchange next`, start ingest again; detect reads the old generation to
-its end beside the new one. Then `exchange retire`.
+change them: stop ingest; when `tocsin_lag_records` of detect is 0, stop detect too; change `partitions`;
+`exchange next`; start both. What detectors remember, halves that wait and open alerts are carried over by
+group. With `--cold` they are not, and detect need not have come to the end: it reads the old generation
+beside the new one, until `exchange retire`.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from contextlib import closing
 from typing import Any
 
 from tocsin import config, registry
-from tocsin.commands.terminal import columns, configured, moment, say
+from tocsin.commands.terminal import columns, configured, moment, say, warn
 from tocsin.contracts import ConfigError
 from tocsin.exits import OK
 from tocsin.pipeline import EXCHANGE
+
+CARRY_ON = "ingest.exchange:carry_on"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(act.__name__.strip("_"), help=words, description=words)
         configured(action)
         action.set_defaults(act=act)
+        if act is _next:
+            action.add_argument(
+                "--cold",
+                action="store_true",
+                help="carry nothing over: what waits in the old one is not told",
+            )
         if act is _retire:
             action.add_argument(
                 "generation", type=int, metavar="NUMBER", help="as `tocsin exchange show` says"
@@ -44,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
     if settings.exchange is None:
         raise ConfigError([f"{options.config}: there is no [exchange]"])
+    options.settings = settings
     options.act(registry.resolve(EXCHANGE)(settings.exchange, settings.source), options)
     return OK
 
@@ -67,13 +79,21 @@ def _show(exchange: Any, options: argparse.Namespace) -> None:
                     for place, frames in backlog.items()
                 ]
                 columns(sorted(rows))
-    for topic_id, name in sorted(ledger.topics.items(), key=lambda item: item[1]):
-        numbers = sorted(number for origin, number in ledger.origins if origin == topic_id)
-        say(f"holds data of {name}, partitions {', '.join(map(str, numbers))}")
+    held = defaultdict(set)
+    for origin in ledger.origins.values():
+        held[origin.topic].add(origin.number)
+    for topic, numbers in sorted(held.items()):
+        say(f"holds data of {topic}, partitions {', '.join(map(str, sorted(numbers)))}")
 
 
 def _next(exchange: Any, options: argparse.Namespace) -> None:
-    rule = exchange.next_generation()
+    if options.cold:
+        rule = exchange.next_generation()
+    else:
+        with closing(options.settings.checkpoints.open()) as store:
+            rule, told = registry.resolve(CARRY_ON)(exchange, options.settings.plan, store)
+        for line in told:
+            warn(line)
     say(f"{exchange.name(rule.generation)}: {rule.partitions} partitions, begins now")
 
 
