@@ -257,18 +257,18 @@ def _finals(batch: Batch) -> dict[str, int]:
 
 def test_others_that_meet_become_one_and_the_later_entry_counts() -> None:
     home = route("", "other", 4)
-    olds = [_sharing(number, events) for number, events in (((home + 1) % 4, 4), ((home + 3) % 4, 5))]
+    olds = [_sharing(number, events) for number, events in (((home + 1) % 4, 12), ((home + 3) % 4, 14))]
     carry = Carry(CROWDED, olds, route, "new", 2)
     number = (home + 1) % 2
     state, complaints = PartitionState.restore(CROWDED, "new", number, Saved(*carry.checkpoint(number, 1)))
     (other,) = (group for group in state.groups if group.application == "other")
     assert complaints == []
-    assert other.watches[0].section.touch("u", NOON + 9).value.events == 5
+    assert other.watches[0].section.touch("u", NOON + 9).value.events == 14
     assert list(other.assembly.held) == ["j\x001", "j"]
     assert {page for page in other.book.open if page.startswith("every")} == {"every\0u\x001", "every\0u"}
     batch = step(CROWDED, state, [Unpacked(0, 1, NOON + 90, [], 1)])
     assert len(batch.events) == 2
-    assert sorted(a.count for a in batch.alerts if a.detector == "fragile") == [2, 2]
+    assert sorted(a.count for a in batch.alerts if a.detector == "fragile") == [6, 7]
 
 
 def _sharing(number: int, events: int) -> Old:
