@@ -287,20 +287,24 @@ def test_tables_that_become_one_keep_room_for_new_keys() -> None:
     bounds = DetectorOptions(max_keys=20)
     small = Plan(instances=(Instance("every", "every", Every(), bounds),), groups=CROWDED.groups)
     home, olds = route("", "other", 4), []
-    for number in ((home + 1) % 4, (home + 3) % 4):
+    for number, name, start in (((home + 1) % 4, "later", NOON + 50), ((home + 3) % 4, "earlier", NOON)):
         state = PartitionState.fresh(small, "old", number)
-        users = [Event(application="b", user=f"{number}-{n}") for n in range(16)]
+        users = [Event(application="b", user=f"{name}{n}") for n in range(16)]
         for at in range(2):
             items = [Event(application="a"), *map(replace, users)]
-            step(small, state, [Unpacked(at, at + 1, NOON + at, items, 1)])
+            step(small, state, [Unpacked(at, at + 1, start + at, items, 1)])
         olds.append(Old(number, 4, Saved(*state.checkpoint(1))))
     number = (home + 1) % 2
     carry = Carry(small, olds, route, "new", 2)
     state, _ = PartitionState.restore(small, "new", number, Saved(*carry.checkpoint(number, 1)))
     (section,) = (g.watches[0].section for g in state.groups if g.application == "other")
     assert (len(section), section.protected) == (32, 16)
+    protected = [entry for _, entry in section.items() if entry.protected]
+    assert [entry.key for entry in protected] == [f"later{n}" for n in range(16)]
+    assert [entry.order for _, entry in section.items()] == [*range(33, 49), *range(17, 33)]
+    assert section.order == 48
     newcomers = [Event(application="b", user=f"new{n}") for n in range(4)]
-    step(small, state, [Unpacked(0, 1, NOON + 2, newcomers, 1)])
+    step(small, state, [Unpacked(0, 1, NOON + 60, newcomers, 1)])
     assert len(section) == 20 and all(section.get(event.user) for event in newcomers)
 
 
