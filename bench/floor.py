@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+
+from msgspec.structs import force_setattr
 
 from tocsin.model import Batch, Event, Reject, Signals
 from tocsin.plan import Plan
@@ -39,10 +42,8 @@ class Floor:
             if reader.ended():
                 break
 
-    def _take(self, offset: int, items: object, batch: Batch) -> None:
-        from msgspec.structs import force_setattr
-
-        for index, item in enumerate(items):  # type: ignore[var-annotated, arg-type]
+    def _take(self, offset: int, items: Sequence[Event | Reject], batch: Batch) -> None:
+        for index, item in enumerate(items):
             if isinstance(item, Event):
                 force_setattr(item, "log_offset", offset)
                 force_setattr(item, "log_index", index)
@@ -60,6 +61,9 @@ class Floor:
             self._metrics.count("tocsin_rows_written_total", len(batch.events), sink=name, table="events")
         self._metrics.count("tocsin_events_total", len(batch.events), format="floor")
         return Batch()
+
+    def resume(self) -> None:
+        """There is no limiter."""
 
     def close(self) -> None:
         for writer in self._ports.writers.values():
