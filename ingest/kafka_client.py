@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ BOOTSTRAP_MS = 10_000  # until some broker must have answered
 REQUEST_MS = 5_000  # one administrative request
 
 log = Log("kafka")
+logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # warns when a poll takes 0.1 s under load
 
 Brokers = Annotated[
     str | tuple[str, ...],

@@ -39,7 +39,7 @@ SURROUNDINGS = "ingest.exchange:Surroundings"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 STOP_SECONDS = 10.0  # for the ingest part to end its transaction
 TELL_SECONDS = 0.2
-SWITCH_SECONDS = 0.0005  # each part's client waits for the other's turn; Python's 5 ms add up
+SWITCH_SECONDS = 0.002  # each part's client waits for the other's turn; Python's 5 ms add up
 
 Part = Literal["both", "ingest", "detect"]
 Around = Callable[[Unpack], Unpack]
