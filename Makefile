@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test check bench fuzz soak dashboards docs lock
+.PHONY: help install demo test check bench recordings fuzz soak dashboards docs lock
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | column -t -s '|'
@@ -29,6 +29,9 @@ check: install  ## style, types and import contracts
 bench: install  ## events a second, cost of each step, detection delay
 	scripts/fetch-kafka
 	$(BIN)/python -m bench
+
+recordings: install  ## what the events tell of real producers' recordings, fact by fact
+	$(BIN)/python -m bench.recordings
 
 fuzz: install  ## the property tests with many more examples
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/tocsin tests/ingest tests/reading
