@@ -17,7 +17,7 @@ demo: install  ## invented traffic with incidents through the whole pipeline, in
 
 test: install  ## all tests, on the real Kafka and the real ClickHouse engine
 	scripts/fetch-kafka
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: install  ## style, types and import contracts
 	$(BIN)/ruff check .
