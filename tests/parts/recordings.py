@@ -48,9 +48,10 @@ class _Verbatim:
         return text
 
 
-def names() -> list[str]:
-    """Producers, by the name of their truth."""
-    return sorted(path.name.removesuffix(".truth.json") for path in DATA.glob("*.truth.json"))
+def names(form: str = "") -> list[str]:
+    """Producers, by the name of their truth: all, or those that were recorded in a form."""
+    found = sorted(path.name.removesuffix(".truth.json") for path in DATA.glob("*.truth.json"))
+    return [name for name in found if not form or any(each.form == form for each in of(name))]
 
 
 @cache
