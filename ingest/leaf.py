@@ -22,6 +22,8 @@ class Leaf(ABC):
     name: ClassVar[str]  # in the configuration: `format = "..."`
     title: ClassVar[str]  # for people
     evidence: ClassVar[str]  # "recorded" from real producers, or written "from documentation only"
+    # One of these keys is at the top of each of its documents; empty: not known, so it is asked last.
+    marks: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, limits: LimitSettings | None = None) -> None:
         self.limits = limits or LimitSettings()

@@ -18,7 +18,7 @@ MARK = "tocsin"
 
 _DEFAULTS: dict[str, Any] = dict(zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True))
 # Stamped by the engine: never believed from outside.
-_STAMPED = (
+STAMPED = (
     "id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "source", "source_partition",
     "source_offset", "source_index", "source_format", "duplicate", "backfill",
     "original_time", "invalid_fields",
@@ -32,7 +32,7 @@ _COUNTS = (
 _NUMBERS = ("duration_ms", "first_token_ms", "cost_usd")
 _SCORES = ("evaluation_score", "guardrail_score")
 _FLAGS = ("stream", "content_available", "truncated", "compacted")
-_CHOICES: dict[str, tuple[str, ...]] = {
+CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
     "status": get_args(Status),
     "cost_source": ("", "reported", "priced"),
@@ -41,7 +41,7 @@ _TEXTS = ("tool_arguments", "tool_result", "error_message")
 _NAMES = tuple(
     name
     for name in Event.__struct_fields__
-    if name not in (*_STAMPED, *_CONTENT, *_TIMES, *_COUNTS, *_NUMBERS, *_SCORES, *_FLAGS, *_TEXTS, *_CHOICES)
+    if name not in (*STAMPED, *_CONTENT, *_TIMES, *_COUNTS, *_NUMBERS, *_SCORES, *_FLAGS, *_TEXTS, *CHOICES)
 )
 _SMALL = readings.IDENTIFIER  # no field of a shorter record can be too long
 _PLAIN_TIME = 1e11  # below it a number is seconds
@@ -146,7 +146,7 @@ class NativeDecoder:
         found: dict[str, Any] = {}
         invalid: list[str] = []
         for name, value in fields.items():
-            if name in _DEFAULTS and name not in _STAMPED and value is not None:
+            if name in _DEFAULTS and name not in STAMPED and value is not None:
                 reading = self._field(name, value)
                 if reading is None:
                     invalid.append(name)
@@ -170,8 +170,8 @@ class NativeDecoder:
             return readings.score(value)
         if name in _FLAGS:
             return readings.flag(value)
-        if name in _CHOICES:
-            return value if value in _CHOICES[name] else None
+        if name in CHOICES:
+            return value if value in CHOICES[name] else None
         if name in _CONTENT:
             return _content(name, value, self._limits)
         return parse.as_text(value)
@@ -262,7 +262,7 @@ def _has_content(event: Event) -> bool:
 
 
 def _clear(event: Event) -> None:
-    for name in _STAMPED:
+    for name in STAMPED:
         force_setattr(event, name, _DEFAULTS[name])
 
 

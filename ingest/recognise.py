@@ -1,162 +1,311 @@
 """Which format a record is in: told by the record alone, layer by layer.
 
-The leaf formats stand in `LEAVES`; the first whose fingerprint fits reads the document. Nothing is
-remembered from one record to the next, so what a record becomes never depends on its neighbours.
+Layers (compression, lines, arrays, envelopes) are opened until a document is found whose fingerprint
+is known. What a record becomes never depends on the records before it: the format that fitted last is
+asked first, and its word counts only where no format that goes before it could fit.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+import orjson
 from msgspec.structs import force_setattr
 
-from ingest import otlp
-from ingest.compression import Damaged, TooLarge, compressed, expand
+from ingest import DECODERS, otlp
+from ingest.compression import GZIP, Damaged, TooLarge, compressed, expand
+from ingest.envelopes import Opened, Part, opened
+from ingest.leaf import Leaf
 from ingest.lenient import Unreadable, loads
+from ingest.mapping import Mapped, MappingSettings
 from ingest.native import MARK, NativeDecoder
 from ingest.otlp import OtlpDecoder
-from ingest.times import epoch
+from ingest.prefixes import behind
+from ingest.surroundings import Surroundings, time_of
+from tocsin import registry
+from tocsin.contracts import Decoder
 from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
-UNWRAPS = 3  # how many envelopes are opened
+AUTO = "auto"
+UNWRAPS = 3  # how many envelopes are opened, one inside the other
 SHAPE_KEYS = 12
+LEAVES = tuple(name for name in DECODERS if name != AUTO)  # the order in which formats are asked
 _TRACES = b'{"resourceSpans":'
 _USUAL = b'{"tocsin":1,'
 _NATIVE = re.compile(rb'\s{0,8}\{\s{0,8}"tocsin"')
-_CARRIERS = ("log", "message", "msg", "body")
-_ENVELOPE_TIMES = ("@timestamp", "timestamp", "time", "date")
+
+Json = dict[str, Any]
 
 
-class Leaf(Protocol):
-    """A format whose documents are read once they are parsed."""
+class Recognition(NamedTuple):
+    """What a record turned out to be."""
+
+    layers: Sequence[str]  # outermost first, each once
+    parsers: Sequence[str]  # formats that read its documents
+    items: Sequence[Event | Reject]
+    ignored: int = 0
+
+
+class Format(NamedTuple):
+    """A leaf format, ready to be asked."""
 
     name: str
-
-    def read(self, document: Any) -> Decoded: ...
-
-
-class Fingerprint(NamedTuple):
-    """A leaf format and how its documents are told from others."""
-
-    fits: Callable[[dict[str, Any]], bool]
-    leaf: Callable[[LimitSettings], Leaf]
-
-
-LEAVES: tuple[Fingerprint, ...] = (
-    Fingerprint(otlp.recognises, OtlpDecoder),
-    Fingerprint(lambda document: MARK in document, NativeDecoder),
-)
+    fits: Callable[[Json], bool]
+    read: Callable[[Json], Decoded]
+    marks: frozenset[str]  # one of these keys is in each of its documents; empty: not known
+    before: frozenset[str] | None = None  # marks of the formats that are asked before it; None: not known
 
 
 class Recogniser:
-    """Decodes records of any known format."""
+    """Decodes records of any known format, or of one that is forced."""
 
-    name = "auto"
-
-    def __init__(self, limits: LimitSettings | None = None) -> None:
+    def __init__(
+        self,
+        limits: LimitSettings | None = None,
+        mappings: Mapping[str, MappingSettings] | None = None,
+        only: str = "",
+    ) -> None:
+        self.name = only or AUTO
         self._limits = limits or LimitSettings()
-        self._native = NativeDecoder(self._limits)
-        self._otlp = OtlpDecoder(self._limits)
-        self._leaves = [(mark.fits, mark.leaf(self._limits)) for mark in LEAVES]
+        self._native = NativeDecoder(self._limits) if only in ("", "native") else None
+        self._otlp = OtlpDecoder(self._limits) if only in ("", "otlp") else None
+        self._formats = _ordered(self._made(mappings or {}, only))
+        self._last: Format | None = None
+
+    def _made(self, mappings: Mapping[str, MappingSettings], only: str) -> list[Format]:
+        made: list[Format] = []
+        if self._native:
+            made.append(
+                Format("native", lambda document: MARK in document, self._native.read, frozenset((MARK,)))
+            )
+        if self._otlp:
+            made.append(
+                Format("otlp", otlp.recognises, self._otlp.read, frozenset((*otlp.ROOTS, "resourceMetrics")))
+            )
+        for name, settings in mappings.items():
+            if only in ("", name):
+                mapped = Mapped(name, settings, self._limits)
+                made.append(Format(name, mapped.fits, mapped.read, mapped.marks))
+        for name in LEAVES:
+            cls = registry.resolve(DECODERS[name]) if only in ("", name) else None
+            if isinstance(cls, type) and issubclass(cls, Leaf):
+                made.append(Format(name, cls.fits, cls(self._limits).safely, cls.marks))
+        return made
 
     def decode(self, value: bytes) -> Decoded:
-        if value.startswith(_USUAL) or _NATIVE.match(value):
+        """What the record holds."""
+        if self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
             return self._native.decode(value)
-        if value.startswith(_TRACES):
+        if self._otlp and value.startswith(_TRACES):
             return self._otlp.decode(value)
+        found = self.look(value)
+        return Decoded(found.items, found.ignored)
+
+    def look(self, value: bytes) -> Recognition:
+        """The same, with the layers and the formats that were told."""
+        walk = _Walk(self._limits)
+        self._bytes(value, walk, UNWRAPS)
+        return Recognition(tuple(walk.layers), tuple(walk.parsers), walk.items, walk.ignored)
+
+    # From the outside in.
+
+    def _bytes(self, value: bytes, walk: _Walk, unwraps: int) -> None:
         if compressed(value):
-            return self._expanded(value)
-        try:
-            document = loads(value)
-        except Unreadable as error:
-            return Decoded((error.reject(),))
-        return self._document(document, UNWRAPS)
+            self._expanded(value, walk, unwraps)
+        elif self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
+            walk.add("native", self._native.decode(value))
+        elif self._otlp and value.startswith(_TRACES):
+            walk.add("otlp", self._otlp.decode(value))
+        elif self._otlp and value.startswith(b"\n") and not _json(value):
+            walk.layer("protobuf")
+            walk.add("otlp", self._otlp.decode(value))
+        else:
+            self._text(value, walk, unwraps)
 
-    def _expanded(self, value: bytes) -> Decoded:
+    def _expanded(self, value: bytes, walk: _Walk, unwraps: int) -> None:
+        walk.layer("gzip" if value.startswith(GZIP) else "zstd")
         try:
-            inner = expand(value, self._limits.record_bytes)
+            inner = expand(value, walk.room)
         except TooLarge as error:
-            return Decoded((Reject(reason="too_large", detail=str(error)),))
+            return walk.refuse("too_large", str(error))
         except Damaged as error:
-            return Decoded((Reject(reason="undecodable", detail=f"compressed: {error}"[:200]),))
+            return walk.refuse("undecodable", f"compressed: {error}"[:200])
+        walk.room -= len(inner)
         if compressed(inner):
-            return Decoded((Reject(reason="undecodable", detail="compressed twice"),))
-        return self.decode(inner)
+            return walk.refuse("undecodable", "compressed twice")
+        return self._bytes(inner, walk, unwraps)
 
-    def _document(self, document: Any, unwraps: int) -> Decoded:
+    def _text(self, text: bytes, walk: _Walk, unwraps: int) -> None:
+        """One document, or one on each line, or one behind words."""
+        try:
+            document = loads(text)
+        except Unreadable as error:
+            if error.reason == "too_deep" or not self._loose(text, walk, unwraps):
+                walk.items.append(error.reject())
+        else:
+            self._document(document, walk, unwraps)
+
+    def _loose(self, text: bytes, walk: _Walk, unwraps: int) -> bool:
+        """Whether text that is no document holds some."""
+        first, _, rest = text.strip().partition(b"\n")
+        if rest:
+            if not (_json(first) or behind(first)):
+                return False
+            walk.layer("lines")
+            for line in text.splitlines():
+                if walk.full():
+                    break
+                if line.strip():
+                    self._bytes(line.strip(), walk, unwraps)
+            return True
+        found = behind(first) if unwraps else None
+        if found is None:
+            return False
+        self._carried(Opened(found.name, (Part(found.document),)), found.said, walk, unwraps)
+        return True
+
+    def _document(self, document: Any, walk: _Walk, unwraps: int) -> None:
         if isinstance(document, list):
-            return self._each(document, unwraps)
+            return self._each("array", document, walk, unwraps)
         if not isinstance(document, dict):
-            return Decoded((_unrecognised(type(document).__name__),))
-        for fits, leaf in self._leaves:
-            if fits(document):
-                return leaf.read(document)
+            return walk.unrecognised(type(document).__name__)
+        leaf = self._leaf_of(document)
+        if leaf is not None:
+            return self._leaf(leaf, document, walk)
+        envelope = opened(document, self._known) if unwraps else None
+        if envelope is not None:
+            return self._carried(envelope, document, walk, unwraps)
         records = document.get("records")
-        if isinstance(records, list) and unwraps:  # Azure's diagnostic settings
-            return self._each(records, unwraps - 1)
-        inner = _unwrapped(document) if unwraps else None
-        if inner is None:
-            return Decoded((_unrecognised(shape(document)),))
-        return _enveloped(self._document(inner, unwraps - 1), document)
+        if isinstance(records, list):  # Azure's diagnostic settings
+            return self._each("records", records, walk, unwraps)
+        return walk.unrecognised(shape(document))
 
-    def _each(self, documents: Sequence[Any], unwraps: int) -> Decoded:
-        if not unwraps:
-            return Decoded((_unrecognised("list"),))
-        items: list[Event | Reject] = []
-        ignored = 0
+    def _each(self, layer: str, documents: Sequence[Any], walk: _Walk, unwraps: int) -> None:
+        walk.layer(layer)
         for document in documents:
-            if len(items) >= self._limits.events_per_record:
-                items.append(Reject(reason="too_many", detail=f"more than {len(items)} events in one record"))
+            if walk.full():
                 break
-            found = self._document(document, unwraps - 1)
-            items.extend(found.items)
-            ignored += found.ignored
-        return Decoded(items, ignored)
+            if isinstance(document, dict):
+                self._document(document, walk, unwraps)
+            elif isinstance(document, list) and unwraps:
+                self._document(document, walk, unwraps - 1)
+            else:
+                walk.unrecognised(type(document).__name__)
 
+    def _carried(self, envelope: Opened, around: Json, walk: _Walk, unwraps: int) -> None:
+        """What is in an envelope, dressed with what stands around it."""
+        walk.layer(f"envelope:{envelope.name}")
+        if not envelope.parts:
+            walk.ignored += 1
+        outer: Surroundings | None = None
+        for part in envelope.parts:
+            if walk.full():
+                break
+            before = len(walk.items)
+            self._part(part.carried, around, walk, unwraps - 1)
+            events = [item for item in walk.items[before:] if isinstance(item, Event)]
+            if events:
+                outer = outer or Surroundings(around, envelope.keys)
+                inner = Surroundings(part.said) if part.said else None
+                for event in events:
+                    if inner:
+                        inner.dress(event, self._limits)
+                    outer.dress(event, self._limits)
 
-def _unwrapped(envelope: Mapping[str, Any]) -> Any:
-    """The document that a shipper put into an envelope, as JSON text or already parsed; None: none."""
-    event = envelope.get("event")
-    original = event.get("original") if isinstance(event, dict) else envelope.get("event.original")
-    for carried in (original, *(envelope.get(name) for name in _CARRIERS)):
-        if isinstance(carried, str) and carried.lstrip()[:1] in ("{", "["):
-            try:
-                return loads(carried.encode("utf-8", "replace"))
-            except Unreadable:
-                continue
-        if isinstance(carried, dict | list) and _known(carried):
-            return carried
-    return None
+    def _part(self, carried: Any, around: Json, walk: _Walk, unwraps: int) -> None:
+        if isinstance(carried, bytes):
+            self._bytes(carried, walk, unwraps)
+        elif isinstance(carried, dict | list):
+            self._document(carried, walk, unwraps)
+        elif isinstance(carried, str) and ("{" in carried or "[" in carried):
+            before = len(walk.items)
+            self._text(carried.encode("utf-8", "replace"), walk, unwraps)
+            if len(walk.items) == before + 1 and _undecodable(walk.items[before]):
+                walk.items.pop()  # a line that only looked like JSON: the record itself was sound
+                walk.unrecognised(shape(around))
+        else:
+            walk.unrecognised(shape(around))
 
+    # The leaf.
 
-def _known(carried: Any) -> bool:
-    if isinstance(carried, list):
-        return bool(carried) and _known(carried[0])
-    return isinstance(carried, dict) and any(mark.fits(carried) for mark in LEAVES)
+    def _known(self, carried: Any) -> bool:
+        if isinstance(carried, list):
+            return bool(carried) and self._known(carried[0])
+        return isinstance(carried, dict) and self._leaf_of(carried) is not None
 
+    def _leaf_of(self, document: Json) -> Format | None:
+        last = self._last
+        if last and last.before is not None and last.fits(document) and last.before.isdisjoint(document):
+            return last
+        for each in self._formats:
+            if each.fits(document):
+                self._last = each
+                return each
+        return None
 
-def _enveloped(decoded: Decoded, envelope: Mapping[str, Any]) -> Decoded:
-    """Events take the envelope's time where they have none, and keep its plain text fields."""
-    time = next((time for name in _ENVELOPE_TIMES if (time := epoch(envelope.get(name)))), None)
-    own = {
-        f"shipper.{name}"[:64]: value[:256]
-        for name, value in list(envelope.items())[:16]
-        if isinstance(value, str) and name not in (*_CARRIERS, *_ENVELOPE_TIMES, "event.original")
-    }
-    for item in decoded.items:
-        if isinstance(item, Event):
-            if time is not None and not item.time:
+    def _leaf(self, leaf: Format, document: Json, walk: _Walk) -> None:
+        found = leaf.read(document)
+        for item in found.items:
+            if isinstance(item, Event) and not item.time and (time := time_of(document)):
                 force_setattr(item, "time", time)
-            if own:
-                force_setattr(item, "attributes", own | item.attributes)
-    return decoded
+        walk.add(leaf.name, found)
 
 
-def _unrecognised(what: str) -> Reject:
-    return Reject(reason="unrecognised", detail="of no known format", shape=what)
+class _Walk:
+    """The way through one record, and what was found on it."""
+
+    __slots__ = ("_limits", "ignored", "items", "layers", "parsers", "room")
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self._limits = limits
+        self.room = limits.record_bytes  # for what is expanded, in all
+        self.items: list[Event | Reject] = []
+        self.ignored = 0
+        self.layers: dict[str, None] = {}
+        self.parsers: dict[str, None] = {}
+
+    def layer(self, name: str) -> None:
+        self.layers[name] = None
+
+    def add(self, parser: str, found: Decoded) -> None:
+        self.parsers[parser] = None
+        self.items.extend(found.items)
+        self.ignored += found.ignored
+        for item in found.items:
+            if isinstance(item, Event) and not item.source_format:
+                force_setattr(item, "source_format", parser)
+
+    def refuse(self, reason: str, detail: str) -> None:
+        self.items.append(Reject(reason=reason, detail=detail))
+
+    def unrecognised(self, what: str) -> None:
+        self.items.append(Reject(reason="unrecognised", detail="of no known format", shape=what))
+
+    def full(self) -> bool:
+        """Whether the record holds as much as it may; says so, once."""
+        most = self._limits.events_per_record
+        if len(self.items) < most:
+            return False
+        if len(self.items) == most:
+            self.refuse("too_many", f"more than {most} events in one record")
+        return True
+
+
+def decoder(
+    name: str, limits: LimitSettings, mappings: Mapping[str, MappingSettings] | None = None
+) -> Decoder:
+    """What decodes a format that the configuration names. Built-in formats are found inside compression and
+    envelopes also where they are forced; a plugin's decoder gets the bytes as they are."""
+    mappings = mappings or {}
+    if name == AUTO:
+        return Recogniser(limits, mappings)
+    if name in mappings or name in DECODERS:
+        return Recogniser(limits, mappings, only=name)
+    made: Decoder = registry.load(registry.DECODERS, name)(limits)
+    return made
 
 
 def shape(document: Mapping[str, Any]) -> str:
@@ -164,3 +313,29 @@ def shape(document: Mapping[str, Any]) -> str:
     keys = sorted(key[:40] for key in list(document)[:200])
     more = ["..."] if len(keys) > SHAPE_KEYS else []
     return ",".join([*keys[:SHAPE_KEYS], *more])
+
+
+def _ordered(formats: Sequence[Format]) -> list[Format]:
+    """Those whose keys are known first, each with the keys of those before it."""
+    marked = [each for each in formats if each.marks]
+    before: frozenset[str] = frozenset()
+    ordered: list[Format] = []
+    for each in marked:
+        ordered.append(each._replace(before=before))
+        before |= each.marks
+    return [*ordered, *(each._replace(before=before) for each in formats if not each.marks)]
+
+
+def _json(text: bytes) -> bool:
+    """Whether text is a JSON document. A length in protobuf can look like the beginning of one."""
+    if text.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _undecodable(item: Event | Reject) -> bool:
+    return isinstance(item, Reject) and item.reason == "undecodable"
