@@ -84,8 +84,11 @@ class Assembly:
         self.told.touch(short(event.join), clock)
 
     def was_told(self, event: Event) -> bool:
-        """Whether the call that this half belongs to has gone on already."""
-        return self.told.get(short(event.join)) is not None
+        """Whether the call that this half belongs to has gone on already.
+
+        A request begins a new one: ids on a connection are used again.
+        """
+        return event.half != "request" and self.told.get(short(event.join)) is not None
 
     def hold(self, half: Held, clock: float) -> tuple[str, list[Held]]:
         """Keeps a half under the key it returns, with those that must go on alone to make room."""
@@ -143,8 +146,20 @@ def _merge_events(into: Event, lead: Event, other: Event) -> None:
     for name, default in _SHARED:
         value = getattr(lead, name)
         merged[name] = value if value != default else getattr(other, name)
+    if other.half == "request":
+        merged |= _asked(other, lead)
     for name, value in merged.items():
         force_setattr(into, name, value)
+
+
+def _asked(request: Event, answer: Event) -> dict[str, Any]:
+    """What the request of a pair knows best: what was wanted, and since when."""
+    known: dict[str, Any] = {name: getattr(request, name) for name in ("kind", "time", "original_time")}
+    if request.operation:
+        known["operation"] = request.operation
+    if request.duration_ms is None and answer.duration_ms is None and answer.time > request.time > 0:
+        known["duration_ms"] = round((answer.time - request.time) * 1e3, 3)
+    return known
 
 
 def _merge_signals(lead: Held, other: Held) -> Signals:

@@ -148,3 +148,21 @@ def test_the_end_releases_the_oldest_first() -> None:
     state = PartitionState.fresh(plan, "log", 0)
     step(plan, state, [Unpacked(0, 1, NOON, [half("span", f"j{n}", model=str(n)) for n in range(4)], 1)])
     assert [event.model for event in finish(plan, state).events] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_request_says_what_it_was_and_since_when_and_its_answer_how_it_ended(late: bool) -> None:
+    request = half("request", kind="tool", operation="execute_tool", tool_name="t", time=NOON, status="ok")
+    answer = half("response", kind="agent", operation="error", time=NOON + 2, status="error")
+    halves = (answer, request) if late else (request, answer)
+    (event,) = fed((3, halves[0]), (3, halves[1])).events
+    assert (event.kind, event.operation, event.tool_name) == ("tool", "execute_tool", "t")
+    assert (event.time, event.duration_ms, event.status) == (NOON, 2000.0, "error")
+
+
+def test_the_id_of_a_request_may_be_used_again_on_its_connection() -> None:
+    calls = [(n, half(which, input=HELLO)) for n in range(3) for which in ("request", "response")]
+    events = fed(*calls).events
+    assert [event.duplicate for event in events] == [False] * 3
+    (late,) = fed((0, half("request")), (9, half("response"))).events[1:]
+    assert late.duplicate
