@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ from tocsin.settings import (
 from tocsin.tables import Tables
 
 EXCHANGE = "ingest.exchange:ExchangeSettings"
+MAPPING = "ingest.mapping:MappingSettings"
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "groups": GroupSettings,
@@ -40,7 +41,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "quarantine": QuarantineSettings,
     "operations": OperationsSettings,
 }
-TABLES = ("source", "exchange", *SECTIONS, "checkpoints", "detectors", "sinks")
+TABLES = ("source", "formats", "exchange", *SECTIONS, "checkpoints", "detectors", "sinks")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Source
     format: str
+    formats: Mapping[str, Any]  # ingest.mapping.MappingSettings, by name
     exchange: Any | None  # ingest.exchange.ExchangeSettings, which the core may not name
     checkpoints: Any  # settings of a checkpoint store
     sinks: Mapping[str, Sink]
@@ -147,6 +149,7 @@ class _Reader:
         parts: dict[str, Any] = {
             name: self.tables.record(name, self._given.get(name, {}), cls) for name, cls in SECTIONS.items()
         }
+        parts["formats"] = dict(self._formats())
         parts["source"], parts["format"] = self._source()
         parts["exchange"] = self._exchange()
         parts["checkpoints"] = self._checkpoints()
@@ -162,9 +165,19 @@ class _Reader:
             self.tables.mistake("source", f"missing: say where records come from; types: {known}")
             return None, ""
         options, source = self._component("source", self._given["source"], registry.SOURCES, SourceOptions)
-        if options and options.format != "auto":
+        if options and options.format not in ("auto", *self._members("formats")):
             self._find("source", "format", registry.DECODERS, options.format)
         return source, options.format if options else ""
+
+    def _formats(self) -> Iterator[tuple[str, Any]]:
+        for name, table in self._members("formats").items():
+            place = f"formats.{name}"
+            if name in registry.entries(registry.DECODERS):
+                self.tables.mistake(place, f"the format {name!r} is there already; give yours another name")
+            made = self.tables.record(place, table, registry.resolve(MAPPING))
+            for mistake in made.mistakes() if made is not None else ():
+                self.tables.mistake(place, mistake)
+            yield name, made
 
     def _exchange(self) -> Any | None:
         if "exchange" not in self._given:
@@ -194,7 +207,7 @@ class _Reader:
         return Instance(name=name, type=options.type or name, detector=detector, options=options)
 
     def _members(self, section: str) -> dict[str, Any]:
-        """The tables in [detectors] or [sinks], by their names."""
+        """The tables in [detectors], [sinks] or [formats], by their names."""
         table = self._given.get(section, {})
         if not isinstance(table, dict):
             self.tables.mistake(section, f"must hold one table for each, like [{section}.name]")

@@ -31,6 +31,7 @@ from tocsin.unpack import Unpacker
 from tocsin.watchdog import Watchdog
 from tocsin.worker import Ports, Unpack, Watchers, Worker
 
+DECODER = "ingest.recognise:decoder"
 EXCHANGE = "ingest.exchange:Exchange"
 DETECT_SOURCE = "ingest.exchange:detect_source"
 INGEST_PART = "ingest.exchange:IngestPart"
@@ -243,7 +244,7 @@ class Pipeline:
 
     def _unpacker(self) -> Unpacker:
         settings = self._settings
-        decoder = registry.load(registry.DECODERS, settings.format)(settings.limits)
+        decoder = registry.resolve(DECODER)(settings.format, settings.limits, settings.formats)
         return Unpacker(
             decoder, settings.groups, settings.limits, sample_bytes=settings.quarantine.sample_bytes
         )

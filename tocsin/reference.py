@@ -46,6 +46,8 @@ def table(*classes: type[msgspec.Struct]) -> str:
 def configuration() -> str:
     """All tables of the file, in Markdown."""
     parts = [f"### `[source]`\n\n{table(config.SourceOptions)}", *_components("source", registry.SOURCES)]
+    mapping = registry.resolve(config.MAPPING)
+    parts.append(f"### `[formats.<name>]`\n\n{_first_line(mapping)}\n\n{table(mapping)}")
     parts.append(f"### `[exchange]`\n\n{table(registry.resolve(config.EXCHANGE))}")
     for name, cls in config.SECTIONS.items():
         parts.append(f"### `[{name}]`\n\n{_first_line(cls)}\n\n{table(cls)}")

@@ -23,7 +23,7 @@ from tocsin.model import Batch
 from tocsin.wrapped import NamedLog
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-KEPT = ("groups", "limits", "content", "engine", "history", "assembly", "quarantine", "detectors")
+KEPT = ("formats", "groups", "limits", "content", "engine", "history", "assembly", "quarantine", "detectors")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
