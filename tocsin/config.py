@@ -150,7 +150,7 @@ class _Reader:
             name: self.tables.record(name, self._given.get(name, {}), cls) for name, cls in SECTIONS.items()
         }
         parts["formats"] = dict(self._formats())
-        parts["source"], parts["format"] = self._source()
+        parts["source"], parts["format"] = self._source(parts["formats"])
         parts["exchange"] = self._exchange()
         parts["checkpoints"] = self._checkpoints()
         parts["sinks"] = {name: self._sink(name, table) for name, table in self._members("sinks").items()}
@@ -159,13 +159,13 @@ class _Reader:
             self._together(parts)
         return parts | {"warnings": tuple(_warnings(parts))}
 
-    def _source(self) -> tuple[Source | None, str]:
+    def _source(self, formats: Mapping[str, Any]) -> tuple[Source | None, str]:
         if "source" not in self._given:
             known = ", ".join(registry.entries(registry.SOURCES))
             self.tables.mistake("source", f"missing: say where records come from; types: {known}")
             return None, ""
         options, source = self._component("source", self._given["source"], registry.SOURCES, SourceOptions)
-        if options and options.format not in ("auto", *self._members("formats")):
+        if options and options.format not in ("auto", *formats):
             self._find("source", "format", registry.DECODERS, options.format)
         return source, options.format if options else ""
 
