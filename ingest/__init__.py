@@ -11,6 +11,11 @@ DECODERS: dict[str, str] = {
     "auto": "ingest.recognise:Recogniser",
     "native": "ingest.native:NativeDecoder",
     "otlp": "ingest.otlp:OtlpDecoder",
+    "litellm": "ingest.litellm:LiteLLM",
+    "openai": "ingest.pair:OpenAIPair",
+    "anthropic": "ingest.pair:AnthropicPair",
+    "gemini": "ingest.pair:GeminiPair",
+    "converse": "ingest.pair:ConversePair",
 }
 
 STORES: dict[str, str] = {
