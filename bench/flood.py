@@ -79,6 +79,7 @@ def main() -> None:
     limit, honest, invented = given or (100_000, 70_000, 10_000_000)
     plan = Plan(instances=(Instance("usual", "usual", Usual(), DetectorOptions(max_keys=limit)),))
     state = PartitionState.fresh(plan, "log", 0)
+    step(plan, PartitionState.fresh(plan, "log", 1), [*records("first", 1, 0)])  # loads the patterns
     marks = [memory()]
     start = process_time()
     parts = (records("honest-user", honest, 0), records("honest-user", honest, honest))

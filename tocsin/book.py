@@ -51,13 +51,26 @@ class Book:
     def report(self, instance: Instance, key: str, finding: Finding, cause: Cause) -> tuple[str, list[Alert]]:
         """The page in `open`, and the revisions that a finding leads to: none, when it only counts."""
         finding = _rated(instance, finding)
-        page = short(f"{instance.name}\0{key}")
+        page = _page(instance, key)
         known = self._current(page)
         if known and known.alert.backfill and not cause.backfill:
             return page, self.close(page) + self._new(instance, page, key, finding, cause)
         if known is None:
             return page, self._new(instance, page, key, finding, cause)
         return page, self._again(page, known, finding, cause)
+
+    def rename(self, instance: Instance, old: str, new: str, event: Event) -> tuple[str, float] | None:
+        """A key has another name from now on: the page of its open alert, and when that is to be closed."""
+        page, known = _page(instance, new), self._current(_page(instance, old))
+        if known is None or not self.open.rename(_page(instance, old), page, event.arrival):
+            return None
+        names = {
+            field: short(getattr(event, field))
+            for field, before in event.former
+            if getattr(known.alert, field, "") == before
+        }
+        known.alert = replace(known.alert, key=new, **names)
+        return page, known.until
 
     def close(self, page: str) -> list[Alert]:
         """The cooldown is over: the final count, where it is not known yet."""
@@ -134,6 +147,10 @@ class Book:
 
 
 _NOBODY = Event()
+
+
+def _page(instance: Instance, key: str) -> str:
+    return short(f"{instance.name}\0{key}")
 
 
 def _rated(instance: Instance, finding: Finding) -> Finding:

@@ -19,11 +19,13 @@ from tocsin.settings import (
     AssemblySettings,
     ContentSettings,
     DetectorOptions,
+    EncryptionSettings,
     EngineSettings,
     GroupSettings,
     HistorySettings,
     LimitSettings,
     OperationsSettings,
+    PrivacySettings,
     QuarantineSettings,
 )
 from tocsin.tables import Tables
@@ -35,10 +37,12 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "groups": GroupSettings,
     "limits": LimitSettings,
     "content": ContentSettings,
+    "privacy": PrivacySettings,
     "engine": EngineSettings,
     "history": HistorySettings,
     "assembly": AssemblySettings,
     "quarantine": QuarantineSettings,
+    "encryption": EncryptionSettings,
     "operations": OperationsSettings,
 }
 TABLES = ("source", "formats", "exchange", *SECTIONS, "checkpoints", "detectors", "sinks")
@@ -80,10 +84,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     groups: GroupSettings
     limits: LimitSettings
     content: ContentSettings
+    privacy: PrivacySettings
     engine: EngineSettings
     history: HistorySettings
     assembly: AssemblySettings
     quarantine: QuarantineSettings
+    encryption: EncryptionSettings
     operations: OperationsSettings
     warnings: tuple[str, ...] = ()
 
@@ -97,6 +103,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             limits=self.limits,
             history=self.history,
             assembly=self.assembly,
+            privacy=self.privacy,
         )
 
 

@@ -151,7 +151,7 @@ class _Release:
                 continue
             group, index = item
             event = seen[index].event
-            redact.event(event)
+            redact.event(event, signals[index], work.clock)
             if event.join and not event.duplicate:
                 self._half(group, Held(event, signals[index], seen[index].digests))
             else:
@@ -208,6 +208,8 @@ class _Release:
         self._batch.events.append(event)
         self._batch.signals.append(signals)
         if not event.duplicate:
+            if event.former:
+                self._rename(group, event)
             self._detect(group, event, signals)
 
     def _detect(self, group: Group, event: Event, signals: Signals) -> None:
@@ -231,6 +233,20 @@ class _Release:
                 continue
             if finding is not None:
                 self._found(group, watch, short(key), finding, Cause(event.id, event, clock, event.backfill))
+
+    def _rename(self, group: Group, event: Event) -> None:
+        """What is known of the principal under the pseudonym that the key before gave is its own."""
+        before = replace(event, **dict(event.former))
+        for watch in group.watches:
+            try:
+                old, new = watch.key(before), watch.key(event)
+            except Exception:  # told when it observes
+                continue
+            if old is None or new is None or old == new:
+                continue
+            watch.section.rename(short(old), short(new), self._clock)
+            if moved := group.book.rename(watch.instance, short(old), short(new), event):
+                self._want(group, BOOK, *moved)
 
     def _found(self, group: Group, watch: Watch, key: str, finding: Finding, cause: Cause) -> None:
         page, alerts = group.book.report(watch.instance, key, finding, cause)

@@ -91,7 +91,7 @@ class History:
         """
         inputs, outputs = event.input, event.output
         identity = self._identity(event) if self._events else ""
-        name = event.session or event.trace_id
+        name = self.place(event.session or event.trace_id)
         if not identity and (not name or not inputs and not outputs and not event.compacted):
             return self._news(event, "")[0] if inputs or outputs else Seen(event)
         conversation = self.conversations.touch(name or LOOSE + identity[:2], clock).value
@@ -109,6 +109,10 @@ class History:
         if name:
             conversation.messages = known if len(known) <= self._messages else known[-self._messages :]
         return seen
+
+    def place(self, conversation: str) -> str:
+        """The key of a conversation: its name may be somebody's, and this is before the redact step."""
+        return self._digester.identity(conversation) if conversation else ""
 
     def _identity(self, event: Event) -> str:
         if event.span_id and event.trace_id:

@@ -202,6 +202,9 @@ class Event(
     join: str = ""
     half: str = ""
 
+    # After the key of pseudonyms changed: field -> what the key before gives, for as long as it is accepted.
+    former: tuple[tuple[str, str], ...] = ()
+
     @property
     def principal(self) -> str:
         """The best name for who is asking: user, else API key, else agent, else session, else ""."""

@@ -17,6 +17,7 @@ from tocsin.settings import (
     GroupSettings,
     HistorySettings,
     LimitSettings,
+    PrivacySettings,
 )
 
 
@@ -54,10 +55,11 @@ class Plan(msgspec.Struct, frozen=True):
     limits: LimitSettings = LimitSettings()
     history: HistorySettings = HistorySettings()
     assembly: AssemblySettings = AssemblySettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     @property
     def config_hash(self) -> str:
-        """Equal for equal plans, in every process; does not give away the content key."""
+        """Equal for equal plans, in every process; gives away no key."""
         return _digest(
             [(i.name, i.fingerprint, i.options) for i in self.instances],
             self.content,
@@ -65,6 +67,7 @@ class Plan(msgspec.Struct, frozen=True):
             self.limits,
             self.history,
             self.assembly,
+            self.privacy,
         )
 
 

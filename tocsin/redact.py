@@ -1,17 +1,38 @@
-"""The redact step: after it no raw text exists."""
+"""The redact step: after it no raw text and, where pseudonyms are configured, no raw identity exists."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from operator import attrgetter
 from typing import Protocol
 
 from msgspec.structs import force_setattr, replace
 
-from tocsin.model import Document, Event, Message, Reject, Role, ToolCall, ToolDefinition
-from tocsin.settings import ContentSettings
+from tocsin.labels import hide_labelled, names_somebody
+from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
+from tocsin.pseudonym import Own, Pseudonyms
+from tocsin.settings import ContentSettings, PrivacySettings
 
 MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
+REACH = 20_000  # characters read beyond an excerpt: no pattern is longer, so no secret is cut in half
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
 _BARE = {role: Message(role) for role in _ROLES}
+
+IDENTITIES = ("user", "api_key", "client_ip")
+# Whoever sends chooses these; all are looked at together, because they rarely hold anything.
+WORDS = (
+    *("operation", "provider", "model", "response_model", "finish_reason", "service_version"),
+    *("tool_name", "tool_type", "tool_server", "tool_decision", "evaluation_name", "guardrail_name"),
+    *("guardrail_status", "half"),
+)
+NAMES = (  # of these some are made from the name of a person
+    *("service", "environment", "agent", "agent_id", "session", "user_agent", "error_type"),
+    *("trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "evaluation_label", "join"),
+)
+_all_names = attrgetter(*WORDS, *NAMES)
+_FOUND = 8192  # names and identities of which it is remembered what they became
 
 
 class Cleaner(Protocol):
@@ -20,24 +41,74 @@ class Cleaner(Protocol):
     def redact(self, text: str) -> str: ...
 
 
-class Redaction:
-    """Takes raw text out of events, in place, as far as the content settings demand."""
+class Names:
+    """Names without secrets and personal data: what is found becomes a mark; different ones stay so."""
 
-    def __init__(self, content: ContentSettings, cleaner: Cleaner | None = None) -> None:
+    def __init__(self, cleaner: Cleaner, secret: str) -> None:
+        self._redact = cleaner.redact
+        self._key = blake2b(secret.encode(), digest_size=32, person=b"tocsin.names").digest()
+        self.clean = lru_cache(_FOUND)(self._clean)
+        self.secretless = lru_cache(_FOUND)(self._secretless)
+
+    def _clean(self, name: str) -> str:
+        """The name, or what is left of it with a keyed digest of the whole."""
+        clean = self._redact(name)
+        return name if clean == name else f"{clean}#{self._digest(name)}"
+
+    def _secretless(self, identity: str) -> str:
+        """The identity itself, unless it is a secret: some send the key as the name of the key."""
+        clean = self._redact(identity)
+        return f"{clean}#{self._digest(identity)}" if "[secret:" in clean else identity
+
+    def _digest(self, name: str) -> str:
+        return blake2b(name.encode("utf-8", "replace"), digest_size=8, key=self._key).hexdigest()
+
+
+class Redaction:
+    """Takes raw text and identities out of events, in place, as far as the settings demand."""
+
+    def __init__(
+        self,
+        content: ContentSettings,
+        cleaner: Cleaner | None = None,
+        *,
+        privacy: PrivacySettings | None = None,
+    ) -> None:
         self._limit = {"excerpt": content.excerpt_characters, "full": -1}.get(content.mode, 0)
         self._cleaner = cleaner
+        self._secret = content.key
+        self._names: Names | None = None
+        self._pseudonyms = Pseudonyms(privacy or PrivacySettings())
+        self._kept = [field for field in IDENTITIES if field not in self._pseudonyms.fields]
+        self._own: Sequence[Own] = ()
+        self._tenant, self._clock = "", 0.0
 
-    def event(self, event: Event) -> None:
-        """Only this step writes content of a frozen event; pseudonyms for identities belong here too."""
+    def event(self, event: Event, signals: Signals | None = None, clock: float = 0.0) -> None:
+        """Only this step writes content of a frozen event.
+
+        An excerpt holds what is new: what a conversation repeats was stored with the call that said it
+        first. A half keeps all, because its other half may be the one to which something is new.
+        """
+        if event.former:  # nobody else may say what an identity was called before
+            force_setattr(event, "former", ())
+        self._tenant, self._clock = event.tenant, clock
+        self._own = self._pseudonyms.replace(event, clock) if self._pseudonyms else ()
+        self._clean_names(event)
+        told = None if event.join or self._limit < 0 else signals
         if event.input:
-            force_setattr(event, "input", self._messages(event.input))
+            force_setattr(
+                event, "input", self._messages(event.input, None if told is None else told.new_input)
+            )
         if event.output:
-            force_setattr(event, "output", self._messages(event.output))
+            force_setattr(
+                event, "output", self._messages(event.output, None if told is None else told.new_output)
+            )
         if (
             event.attributes
             or event.tool_definitions
             or event.documents
             or event.error_message
+            or event.invalid_fields
             or event.tool_arguments is not None
             or event.tool_result is not None
         ):
@@ -54,38 +125,88 @@ class Redaction:
             force_setattr(event, "tool_definitions", tuple([self._tool(t) for t in event.tool_definitions]))
         if event.error_message:
             force_setattr(event, "error_message", self._short(event.error_message))
+        if event.invalid_fields:
+            force_setattr(event, "invalid_fields", tuple([self._name(name) for name in event.invalid_fields]))
         if event.attributes:
-            clean = self._clean
-            force_setattr(event, "attributes", {name: clean(text) for name, text in event.attributes.items()})
+            cleaned = {self._name(name): self._value(name, text) for name, text in event.attributes.items()}
+            force_setattr(event, "attributes", cleaned)
 
     def reject(self, reject: Reject) -> Reject:
-        """Its sample and detail come from input that nobody could read, so they are treated as text."""
-        return replace(reject, sample=self._clean(reject.sample), detail=self._short(reject.detail))
+        """What it says comes from input that nobody could read, so it is treated as text."""
+        self._own = ()
+        return replace(
+            reject,
+            sample=self._clean(reject.sample),
+            detail=self._short(reject.detail),
+            shape=self._clean(reject.shape),
+        )
 
-    def _messages(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        if self._limit:
-            return tuple([self._message(message) for message in messages])
+    # Names and identities.
+
+    def _clean_names(self, event: Event) -> None:
+        joined = "\n".join(_all_names(event))
+        if self._clean(joined) != joined:
+            for field in (*WORDS, *NAMES):
+                name = getattr(event, field)
+                if name and (clean := self._name(name, own=field in NAMES)) != name:
+                    force_setattr(event, field, clean)
+        for field in self._kept:
+            identity = getattr(event, field)
+            if identity and (clean := self._namer().secretless(identity)) != identity:
+                force_setattr(event, field, clean)
+
+    def _name(self, name: str, *, own: bool = True) -> str:
+        if own:
+            for each in self._own:
+                name = each.hide(name)
+        return self._namer().clean(name) if name else name
+
+    def _value(self, attribute: str, text: str) -> str:
+        """An attribute that by its name says who somebody is, is one of their names."""
+        if self._pseudonyms and text and names_somebody(attribute):
+            return self._pseudonym(text)
+        return self._clean(text)
+
+    def _pseudonym(self, identity: str) -> str:
+        return self._pseudonyms.name(self._tenant, identity, self._clock)
+
+    # Text.
+
+    def _messages(self, messages: tuple[Message, ...], new: Collection[int] | None) -> tuple[Message, ...]:
+        """All messages; text only of those at `new`, of all where that is None."""
+        if not self._limit:
+            new = ()
         return tuple(
             [
-                self._message(message)
-                if message.tool_calls or message.tool_call_id or message.name
+                self._message(message, told=new is None or at in new)
+                if new is None or at in new or message.tool_calls or message.tool_call_id or message.name
                 else _BARE[message.role]
-                for message in messages
+                for at, message in enumerate(messages)
             ]
         )
 
-    def _message(self, message: Message) -> Message:
-        calls = tuple([self._call(call) for call in message.tool_calls])
-        return Message(message.role, self._text(message.text), calls, message.tool_call_id, message.name)
+    def _message(self, message: Message, *, told: bool) -> Message:
+        calls = tuple([self._call(call, told=told) for call in message.tool_calls])
+        return Message(
+            message.role,
+            self._text(message.text) if told else "",
+            calls,
+            self._name(message.tool_call_id),
+            self._name(message.name),
+        )
 
-    def _call(self, call: ToolCall) -> ToolCall:
-        return ToolCall(call.id, call.name, self._text(call.arguments))
+    def _call(self, call: ToolCall, *, told: bool) -> ToolCall:
+        return ToolCall(
+            self._name(call.id), self._name(call.name, own=False), self._text(call.arguments) if told else ""
+        )
 
     def _document(self, document: Document) -> Document:
-        return Document(document.id, document.score, self._text(document.text))
+        return Document(self._name(document.id), document.score, self._text(document.text))
 
     def _tool(self, tool: ToolDefinition) -> ToolDefinition:
-        return ToolDefinition(tool.name, tool.digest, self._text(tool.description))
+        return ToolDefinition(
+            self._name(tool.name, own=False), self._name(tool.digest), self._text(tool.description)
+        )
 
     def _optional(self, text: str) -> str | None:
         return self._text(text) if self._limit else None
@@ -93,8 +214,9 @@ class Redaction:
     def _text(self, text: str) -> str:
         if not self._limit or not text:
             return ""
-        clean = self._clean(text)  # before cutting: half a secret is not recognised
-        return clean if self._limit < 0 else clean[: self._limit]
+        if self._limit < 0:
+            return self._clean(text)
+        return self._clean(text[: self._limit + REACH])[: self._limit]  # half a secret is not recognised
 
     def _short(self, text: str) -> str:
         return self._clean(text)[:MESSAGE_CHARACTERS]
@@ -102,8 +224,20 @@ class Redaction:
     def _clean(self, text: str) -> str:
         if not text:
             return ""
+        if self._pseudonyms:
+            for each in self._own:
+                text = each.hide(text)
+            text = hide_labelled(text, self._pseudonym)
+        return self._finder().redact(text)
+
+    def _finder(self) -> Cleaner:
         if self._cleaner is None:
             from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
 
             self._cleaner = Redactor()
-        return self._cleaner.redact(text)
+        return self._cleaner
+
+    def _namer(self) -> Names:
+        if self._names is None:
+            self._names = Names(self._finder(), self._secret)
+        return self._names

@@ -222,6 +222,18 @@ class Section(Generic[V]):
             if written:
                 self.removed[key] = self.order
 
+    def rename(self, old: str, new: str, clock: float) -> bool:
+        """What is kept under one key is kept under another, unknown one from now on; whether it was."""
+        entry = self._entries.get(old)
+        if entry is None or new in self._entries:
+            return False
+        self.remove(old)
+        renamed = self._admit(new, clock)
+        renamed.value, renamed.seen = entry.value, entry.seen
+        if entry.protected and self._protected.size < self._protected_limit:
+            self._change_line(renamed, self._probation, self._protected)
+        return True
+
     def pop(self) -> Entry[V]:
         """Forget the key that is next in line, to make room."""
         entry = self._probation.first() or self._protected.first()

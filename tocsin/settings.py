@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 Seconds = Annotated[float, Meta(gt=0)]
+KEY_BYTES = 32
 
 
 class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,12 +57,50 @@ class ContentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             description="none: nothing; features: lengths and keyed hashes; "
             "excerpt: the first characters, redacted; full: all of it, redacted"
         ),
-    ] = "features"
+    ] = "excerpt"
     excerpt_characters: Annotated[int, Meta(ge=16, le=65_536, description="length of an excerpt")] = 256
     key: Annotated[
         str,
         Meta(description="secret for keyed hashes of text: from the environment, the same on all workers"),
     ] = ""
+
+
+class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pseudonyms for those who call. Without keys identities are stored as they came."""
+
+    keys: Annotated[
+        dict[str, str],
+        Meta(
+            description="key id and secret of each; the id begins the pseudonym, as in `u1:...`; secrets "
+            "come from the environment and are the same on all workers"
+        ),
+    ] = msgspec.field(default_factory=dict)
+    since: Annotated[
+        dict[str, datetime],
+        Meta(description="arrival time from which a key is used; every key but the first has one"),
+    ] = msgspec.field(default_factory=dict)
+    accept_days: Annotated[
+        float,
+        Meta(ge=0, description="after a key's start, for which states under the pseudonyms before are found"),
+    ] = 30.0
+    identities: Annotated[
+        tuple[Literal["user", "api_key", "client_ip", "session", "agent_id"], ...],
+        Meta(description="what is replaced"),
+    ] = ("user", "api_key", "client_ip")
+
+    def __post_init__(self) -> None:
+        """Every moment has exactly one key."""
+        for name in self.keys:
+            if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", name):
+                raise ValueError(f"keys: {name!r} is no key id: a letter, then up to seven letters or digits")
+        if not all(self.keys.values()):
+            raise ValueError("keys: a secret is empty")
+        if strange := self.since.keys() - self.keys.keys():
+            raise ValueError(f"since: {min(strange)!r} is no key")
+        if any(moment.tzinfo is None for moment in self.since.values()):
+            raise ValueError("since: want a time with its offset, like 2026-12-01T00:00:00Z")
+        if self.keys and len(self.keys) - len(set(self.since.values())) != 1:
+            raise ValueError("since: every key but the first has a start of its own")
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +156,45 @@ class DetectorOptions(msgspec.Struct, frozen=True, kw_only=True):
         Literal["", "info", "low", "medium", "high", "critical"],
         Meta(description="overrides what the detector says"),
     ] = ""
+
+
+class EncryptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys that seal the raw zones: the exchange, and the journal of the http source."""
+
+    keys: Annotated[
+        dict[str, str],
+        Meta(
+            description="name and value of each, from the environment: 32 random bytes in base64 "
+            "(openssl rand -base64 32), the same on all workers; all of them open"
+        ),
+    ] = msgspec.field(default_factory=dict)
+    seal_with: Annotated[
+        str, Meta(description="name of the one that seals; to be given where there are several")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        for name, text in self.keys.items():
+            if len(_bytes(text)) != KEY_BYTES:
+                remedy = f"openssl rand -base64 {KEY_BYTES}"
+                raise ValueError(f"keys.{name}: must be {KEY_BYTES} random bytes in base64: {remedy}")
+        if self.seal_with not in self.keys and (self.seal_with or len(self.keys) > 1):
+            raise ValueError(
+                f"seal_with: must name one of the keys: {', '.join(self.keys) or 'there is none'}"
+            )
+
+    @property
+    def secrets(self) -> dict[str, bytes]:
+        """The keys by name, the one that seals first."""
+        secrets = {name: _bytes(text) for name, text in self.keys.items()}
+        first = {self.seal_with: secrets[self.seal_with]} if self.seal_with else {}
+        return first | secrets
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 class QuarantineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

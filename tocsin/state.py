@@ -79,7 +79,7 @@ class PartitionState:
         self.rows = Rows()
         self.groups = Groups(plan)
         self.timers = Timers()
-        self.redaction = Redaction(plan.content)
+        self.redaction = Redaction(plan.content, privacy=plan.privacy)
         self._chain = Chain(self.groups)
 
     @classmethod

@@ -14,7 +14,7 @@ from parts.watchers import Every, Last, Silence, Store, copy, extend, lively, pl
 
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, finish, step
 from tocsin.model import Batch, Event, Message, Reject
-from tocsin.settings import DetectorOptions, GroupSettings
+from tocsin.settings import ContentSettings, DetectorOptions, GroupSettings
 from tocsin.state import Count
 
 NOON = 1.8e9
@@ -300,8 +300,9 @@ def test_after_the_core_no_raw_text_is_left_anywhere() -> None:
         half="span",
         session="s",
     )
-    state = PartitionState.fresh(plan(), "log", 0)
-    batch = step(plan(), state, [record(0, event), record(1, replace(event, join="", half="", span_id="x"))])
+    bare = plan(content=ContentSettings(mode="features"))
+    state = PartitionState.fresh(bare, "log", 0)
+    batch = step(bare, state, [record(0, event), record(1, replace(event, join="", half="", span_id="x"))])
     _, chunks = state.checkpoint(1)
     assert secret.encode() not in rows(batch) + b"".join(chunks)
     assert len(batch.events) == 1 and state.describe()
