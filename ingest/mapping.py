@@ -96,6 +96,7 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 continue
             if name not in _CHOICES and name in (*_NUMBERS, *_COUNTS, *_LISTS, "attributes"):
                 yield f"words.{name}: only for fields that are words"
+                continue
             wrong = [word for word in words.values() if _event(reader, {name: word}).invalid_fields]
             yield from (f"words.{name}: {word!r} cannot be a {name}{_among(name)}" for word in wrong)
         for name in self.scale:

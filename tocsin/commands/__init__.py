@@ -4,6 +4,7 @@ COMMANDS = (
     "demo",
     "run",
     "replay",
+    "recognise",
     "check",
     "migrate",
     "detectors",
