@@ -14,7 +14,7 @@ from ingest.kafka_client import offsets_of
 from ingest.kafka_reader import KafkaReader
 from ingest.kafka_transaction import WAIT_SECONDS, Transactions
 from tocsin.contracts import Changes, LogChanged
-from tocsin.frame import TICK
+from tocsin.frame import TICK, Sealer
 from tocsin.health import Health
 from tocsin.limiter import Limiter
 from tocsin.logs import Log
@@ -65,6 +65,7 @@ class Forwarder:
         if self._dead_letters:
             exchange.ensure(self._dead_letters)
         self._topic = exchange.name(self._rule.generation)
+        self._seal = Sealer(exchange.keys) if exchange.keys else None
         self._routes = Routes(self._rule.partitions)
         self._spoken = [time.monotonic()] * self._rule.partitions
         name = f"{exchange.source.group_id}.{self._topic}.{slot}"
@@ -234,6 +235,8 @@ class Forwarder:
         return len(items)
 
     def _send(self, partition: int, frame: bytes) -> None:
+        if self._seal:
+            frame = self._seal(frame, Partition(self._topic, partition))
         self._transactions.send(self._topic, partition, frame)
         self._spoken[partition] = time.monotonic()
         self._frame_bytes += 0.05 * (len(frame) - self._frame_bytes)

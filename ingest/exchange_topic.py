@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,9 @@ from ingest.kafka_transaction import TransactionLost, Transactions
 from tocsin.contracts import ConfigError, SourceUnavailable
 from tocsin.logs import Log
 from tocsin.model import Partition
+
+if TYPE_CHECKING:
+    from tocsin.sealing import Keys
 
 ROUTING = "crc32 of tenant and application"  # the group rule; another one needs another generation
 MESSAGE_BYTES = 2 << 20
@@ -138,9 +141,10 @@ class Carrier(Protocol):
 class Exchange:
     """One exchange on the cluster of a source. Raises SourceUnavailable and ConfigError."""
 
-    def __init__(self, settings: ExchangeSettings, source: KafkaSource) -> None:
+    def __init__(self, settings: ExchangeSettings, source: KafkaSource, keys: Keys | None = None) -> None:
         self.settings = settings
         self.source = source
+        self.keys = keys  # seal frames; None: they are plain
         self.connection: Connection = source.connection
         self.ledger_topic = f"{settings.topic}.ledger"
         self.detect_group = f"{source.group_id}.detect"

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +29,9 @@ from tocsin.settings import (
     QuarantineSettings,
 )
 from tocsin.tables import Tables
+
+if TYPE_CHECKING:
+    from tocsin.sealing import Keys
 
 EXCHANGE = "ingest.exchange:ExchangeSettings"
 MAPPING = "ingest.mapping:MappingSettings"
@@ -92,6 +95,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     encryption: EncryptionSettings
     operations: OperationsSettings
     warnings: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> Keys | None:
+        """What seals the raw zones; None: they are plain."""
+        secrets = tuple(self.encryption.secrets.values())
+        if not secrets:
+            return None
+        from tocsin.sealing import Keys  # where nothing is sealed, its library is not loaded
+
+        return Keys(secrets)
 
     @property
     def plan(self) -> Plan:
@@ -263,6 +276,10 @@ class _Reader:
             )
         if source is not None and parts["exchange"] is not None and direct(source):
             self.tables.mistake("exchange", "not used: [source] is read directly; remove one of the two")
+        cut, limits = getattr(source, "record_bytes", 0), parts["limits"]
+        if limits is not None and cut > limits.record_bytes:
+            refused = f"[limits] record_bytes refuses what is above {limits.record_bytes}"
+            self.tables.mistake("source", f"record_bytes: {cut}, but {refused}")
         if not self._given.get("sinks"):
             self.tables.mistake("sinks", "missing: nothing would be kept; add [sinks.clickhouse]")
         elif sinks and not any(sink is None or sink.durable for sink in sinks):

@@ -22,11 +22,14 @@ from __future__ import annotations
 
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from tocsin.model import Batch, Decoded, Event, Finding, Partition, Record, Signals
+
+if TYPE_CHECKING:
+    from tocsin.ports import Lent
 
 S = TypeVar("S")
 
@@ -88,9 +91,19 @@ class Source(
 ):
     """Settings of something that records are read from; `open` gives the reader."""
 
+    receives: ClassVar[bool] = False  # True: senders wait for it, so it is opened before everything else
+
     @abstractmethod
     def open(self) -> Reader:
         """Connect. Raises SourceUnavailable."""
+
+    def open_with(self, lent: Lent) -> Reader:
+        """As `open`, for a source that needs more of the process than its settings."""
+        return self.open()
+
+    def alone(self) -> Source:
+        """A source that reads the same beside the running one and disturbs nobody."""
+        return self
 
 
 class Reader(ABC):

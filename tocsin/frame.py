@@ -5,22 +5,30 @@ belongs to one exchange partition, may mix groups, and keeps the order of its so
 items is a tick: it only brings its arrival time.
 
     byte 0   version of the format, now 1
-    byte 1   flags: 1 = backfill, older than the first start; the others are kept for encryption
+    byte 1   flags: 1 = backfill, older than the first start; 2 = what follows is compressed and sealed
+
+A sealed frame opens in its own partition alone, with its own flags. Plain frames are read whether or not
+there are keys, so that encryption can be switched on while some wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+import zstandard
 
-from tocsin.model import Event, Record, Reject
+from tocsin.model import Event, Partition, Record, Reject
 from tocsin.plan import Unpacked
+
+if TYPE_CHECKING:
+    from tocsin.sealing import Keys
 
 VERSION: Final = 1
 BACKFILL: Final = 1
+SEALED: Final = 2
 ITEMS = 64  # of one frame
 BYTES = 256 << 10  # at which a frame is closed; one larger item has a frame to itself
 LIMIT = 1_500_000  # bytes of a frame at most; the exchange topic takes 2 MiB
@@ -69,19 +77,65 @@ def frames(items: Sequence[Event | Reject], backfill: bool = False) -> Iterator[
         yield frame
 
 
-def unpack(record: Record) -> Unpacked:
-    """What an exchange record holds. A frame that cannot be read becomes one reject: never raises."""
-    value = record.value
-    try:
-        version, flags = value[0], value[1]
-        if version != VERSION or flags & ~BACKFILL:
-            raise ValueError(f"frame version {version}, flags {flags}: made by a newer Tocsin, or no frame")
-        items: Sequence[Event | Reject] = _decoder.decode(memoryview(value)[2:])
-    except (ValueError, IndexError, RecursionError, OverflowError) as error:
-        items, flags = [_corrupt(record, error)], 0
-    return Unpacked(
-        record.offset, record.next_offset, record.arrival, items, len(value), bool(flags & BACKFILL)
-    )
+class Sealer:
+    """Seals frames; one thread uses it. They are compressed before: afterwards nothing can."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+
+    def __call__(self, frame: bytes, partition: Partition) -> bytes:
+        """The frame as it may lie in this partition."""
+        head = bytes((frame[0], frame[1] | SEALED))
+        return head + self._keys.seal(self._compress(memoryview(frame)[2:]), _place(head, partition))
+
+
+class Opener:
+    """What exchange records hold; one thread uses it.
+
+    A frame that cannot be read becomes one reject. Raises NoKey where only the key of a sealed one is
+    missing: nothing is wrong with the frame then.
+    """
+
+    def __init__(self, keys: Keys | None = None) -> None:
+        self._keys = keys
+        self._expand = zstandard.ZstdDecompressor().decompress
+
+    def __call__(self, record: Record) -> Unpacked:
+        """The items in their order."""
+        value = record.value
+        try:
+            version, flags = value[0], value[1]
+            if version != VERSION or flags & ~(BACKFILL | SEALED):
+                raise ValueError(
+                    f"frame version {version}, flags {flags}: made by a newer Tocsin, or no frame"
+                )
+            items: Sequence[Event | Reject] = _decoder.decode(
+                self._opened(record) if flags & SEALED else memoryview(value)[2:]
+            )
+        except (ValueError, IndexError, RecursionError, OverflowError) as error:
+            items, flags = [_corrupt(record, error)], 0
+        return Unpacked(
+            record.offset, record.next_offset, record.arrival, items, len(value), bool(flags & BACKFILL)
+        )
+
+    def _opened(self, record: Record) -> bytes:
+        from tocsin import sealing  # where nothing is sealed, its library is not loaded
+
+        head, sealed = record.value[:2], record.value[2:]
+        try:
+            packed = sealing.opened(self._keys, sealed, _place(head, record.partition))
+            return self._expand(packed, max_output_size=2 * LIMIT)
+        except (sealing.Unsound, zstandard.ZstdError) as error:
+            raise ValueError(str(error)) from None
+
+
+unpack = Opener()  # of plain frames
+
+
+def _place(head: bytes, partition: Partition) -> str:
+    """What a sealed frame is bound to."""
+    return f"frame {head.hex()} of {partition.name}/{partition.number}"
 
 
 def _part(item: Event | Reject) -> bytes:

@@ -76,7 +76,7 @@ class HealthServer:
 
     def __init__(self, listen: str, health: Health, metrics: Metrics) -> None:
         host, port = address(listen)
-        if not _is_loopback(host):
+        if not is_loopback(host):
             log.warning("operations listen on a network without authentication", listen=listen)
         try:
             self._server = _Server((host, port), health, metrics)
@@ -99,16 +99,17 @@ class HealthServer:
         self._thread.join(timeout=2.0)
 
 
-def address(listen: str) -> tuple[str, int]:
-    """`host:port` taken apart; an IPv6 host stands in brackets."""
+def address(listen: str, place: str = "operations.listen") -> tuple[str, int]:
+    """`host:port` taken apart; an IPv6 host stands in brackets. Raises ConfigError."""
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError([f"operations.listen: {listen!r} is not host:port, as in 127.0.0.1:9464"])
+        raise ConfigError([f"{place}: {listen!r} is not host:port, as in 127.0.0.1:9464"])
     return host, int(port)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody on another machine can reach it."""
     if host == "localhost":
         return True
     try:

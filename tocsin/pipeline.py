@@ -27,6 +27,7 @@ from tocsin.logs import Log
 from tocsin.metrics import Metrics
 from tocsin.model import Record
 from tocsin.plan import Unpacked
+from tocsin.ports import Lent
 from tocsin.unpack import Unpacker
 from tocsin.watchdog import Watchdog
 from tocsin.worker import Ports, Unpack, Watchers, Worker
@@ -40,7 +41,7 @@ SURROUNDINGS = "ingest.exchange:Surroundings"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 STOP_SECONDS = 10.0  # for the ingest part to end its transaction
 TELL_SECONDS = 0.2
-SWITCH_SECONDS = 0.002  # each part's client waits for the other's turn; Python's 5 ms add up
+SWITCH_SECONDS = 0.002  # each thread waits for the others' turns; Python's 5 ms add up
 
 Part = Literal["both", "ingest", "detect"]
 Around = Callable[[Unpack], Unpack]
@@ -139,12 +140,15 @@ class Pipeline:
 
     def _parts(self, stack: ExitStack, stop: threading.Event) -> None:
         settings = self._settings
+        if settings.exchange or settings.source.receives:
+            sys.setswitchinterval(SWITCH_SECONDS)
         exchange = (
-            registry.resolve(EXCHANGE)(settings.exchange, settings.source) if settings.exchange else None
+            registry.resolve(EXCHANGE)(settings.exchange, settings.source, settings.keys)
+            if settings.exchange
+            else None
         )
         if exchange is not None and self._part != "detect":
             self._patiently("exchange", exchange.prepare, stop)
-            sys.setswitchinterval(SWITCH_SECONDS)
             stack.enter_context(self._ingesting(exchange, stop))
         if self._part == "ingest":
             stop.wait()
@@ -165,17 +169,24 @@ class Pipeline:
     def _connect(self, exchange: Any | None, stop: threading.Event) -> Worker | None:
         """The worker with everything it needs open; None where it was stopped before that."""
         settings = self._settings
+        source = self._log_of(exchange)
+        lent = Lent(self.watchers.metrics, self.watchers.health, settings.keys)
+
+        def read() -> Any:
+            return self._open(opened, "source", lambda: source.open_with(lent), stop)
+
         with ExitStack() as opened:
+            reader = read() if source.receives else None
             store = self._open(opened, "checkpoints", settings.checkpoints.open, stop)
             writers = {
                 name: self._open(opened, f"sinks.{name}", sink.open, stop)
                 for name, sink in settings.sinks.items()
             }
-            reader = self._open(opened, "source", lambda: self._log_of(exchange).open(), stop)
+            reader = reader or read()
             if stop.is_set():
                 return None
             opened.pop_all()  # the worker closes them
-        unpack = self._direct() if exchange is None else frame.unpack
+        unpack = self._direct() if exchange is None else frame.Opener(settings.keys)
         quarantine = settings.quarantine if exchange is None and self._patient else None
         ports = Ports(reader, unpack, writers, store)
         return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)

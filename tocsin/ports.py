@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tocsin.contracts import CheckpointStore, Reader, Writer
 from tocsin.health import Health
@@ -11,6 +11,9 @@ from tocsin.metrics import Metrics
 from tocsin.model import Partition, Record
 from tocsin.plan import Unpacked
 from tocsin.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from tocsin.sealing import Keys
 
 PART = "detect"
 
@@ -23,6 +26,14 @@ class Watchers(NamedTuple):
     metrics: Metrics
     health: Health
     watchdog: Watchdog
+
+
+class Lent(NamedTuple):
+    """What the process lends to a source that does more than read."""
+
+    metrics: Metrics
+    health: Health
+    keys: Keys | None = None  # seal what it keeps
 
 
 class Ports(NamedTuple):

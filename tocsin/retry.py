@@ -21,6 +21,7 @@ from msgspec.structs import force_setattr
 from tocsin.contracts import Changes, LogChanged, Reader, Source
 from tocsin.model import Event, Partition, Record, Reject
 from tocsin.plan import Unpacked
+from tocsin.ports import Lent
 from tocsin.unpack import Oversized
 from tocsin.wrapped import WrappedReader
 
@@ -53,6 +54,10 @@ class RetrySource(Source, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Raises SourceUnavailable."""
         return RetryReader(self.inner.open(), self.places)
 
+    def open_with(self, lent: Lent) -> Reader:
+        """Raises SourceUnavailable."""
+        return RetryReader(self.inner.open_with(lent), self.places)
+
 
 def alone(source: Source) -> Source:
     """The source as a reader beside the running ones: with a consumer group of its own, from the start."""
@@ -61,7 +66,7 @@ def alone(source: Source) -> Source:
         "group_instance_id": "",
         "start": "earliest",
     }
-    return msgspec.structs.replace(source, **{k: v for k, v in own.items() if hasattr(source, k)})
+    return msgspec.structs.replace(source.alone(), **{k: v for k, v in own.items() if hasattr(source, k)})
 
 
 class RetryReader(WrappedReader):

@@ -21,6 +21,12 @@ class Oversized(Record, frozen=True, gc=False):
     sha256: str
 
 
+class Owned(Record, frozen=True, gc=False):
+    """A record whose sender proved whose it is; empty: nobody had to prove anything."""
+
+    tenant: str
+
+
 class Unpacker:
     """Applies a decoder to records: pure, and whatever a decoder does, it returns."""
 
@@ -44,6 +50,8 @@ class Unpacker:
         """The items in order; empty where all of the record is known and no event."""
         items = self._items(record)
         (name, number), offset = record.partition, record.offset
+        proven = record.tenant if isinstance(record, Owned) else ""
+        tenant, believed = proven or self._tenant, self._believed and not proven
         for index, item in enumerate(items):
             force_setattr(item, "source", name)
             force_setattr(item, "source_offset", offset)
@@ -52,14 +60,14 @@ class Unpacker:
             if index:
                 force_setattr(item, "source_index", index)
             if type(item) is Event:
-                if not (self._believed and item.tenant):
-                    force_setattr(item, "tenant", self._tenant)
+                if not (believed and item.tenant):
+                    force_setattr(item, "tenant", tenant)
                 if not item.application:
                     force_setattr(item, "application", item.service or item.agent or "default")
                 if not item.source_format:
                     force_setattr(item, "source_format", self._decoder.name)
             else:
-                force_setattr(item, "tenant", self._tenant)
+                force_setattr(item, "tenant", tenant)
         return items
 
     def _items(self, record: Record) -> list[Event | Reject]:

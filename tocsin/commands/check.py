@@ -13,6 +13,9 @@ from tocsin import config
 from tocsin.commands.terminal import configured, say, warn
 from tocsin.contracts import TocsinError
 from tocsin.exits import OK, PROBLEMS
+from tocsin.health import Health
+from tocsin.metrics import Metrics
+from tocsin.ports import Lent
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _connect(checked: config.Config) -> Iterator[str]:
-    yield _answers("source", checked.source.open)
+    lent = Lent(Metrics(), Health(checked.engine.stuck_seconds), checked.keys)
+    yield _answers("source", lambda: checked.source.open_with(lent))
     for name, sink in checked.sinks.items():
         yield _answers(f"sinks.{name}", sink.open)
 
