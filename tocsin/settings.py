@@ -178,45 +178,6 @@ class EncryptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
                 remedy = f"openssl rand -base64 {KEY_BYTES}"
                 raise ValueError(f"keys.{name}: must be {KEY_BYTES} random bytes in base64: {remedy}")
         if self.seal_with not in self.keys and (self.seal_with or len(self.keys) > 1):
-            raise ValueError(
-                f"seal_with: must name one of the keys: {', '.join(self.keys) or 'there is none'}"
-            )
-
-    @property
-    def secrets(self) -> dict[str, bytes]:
-        """The keys by name, the one that seals first."""
-        secrets = {name: _bytes(text) for name, text in self.keys.items()}
-        first = {self.seal_with: secrets[self.seal_with]} if self.seal_with else {}
-        return first | secrets
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-class EncryptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keys that seal the raw zones: the exchange, and the journal of the http source."""
-
-    keys: Annotated[
-        dict[str, str],
-        Meta(
-            description="name and value of each, from the environment: 32 random bytes in base64 "
-            "(openssl rand -base64 32), the same on all workers; all of them open"
-        ),
-    ] = msgspec.field(default_factory=dict)
-    seal_with: Annotated[
-        str, Meta(description="name of the one that seals; to be given where there are several")
-    ] = ""
-
-    def __post_init__(self) -> None:
-        for name, text in self.keys.items():
-            if len(_bytes(text)) != KEY_BYTES:
-                remedy = f"openssl rand -base64 {KEY_BYTES}"
-                raise ValueError(f"keys.{name}: must be {KEY_BYTES} random bytes in base64: {remedy}")
-        if self.seal_with not in self.keys and (self.seal_with or len(self.keys) > 1):
             known = ", ".join(self.keys) or "there is none"
             raise ValueError(f"seal_with: must name one of the keys: {known}")
 
