@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ingest import aliases, readings
+from ingest import aliases, coding_agents, readings
 from ingest.content import Content
 from ingest.draft import Attributes, Draft, Span, operation, read
 from ingest.messages import finish_reason, structure
@@ -29,6 +29,8 @@ class SpanReader:
 
     def event(self, span: Span, base: Mapping[str, Any]) -> Event | None:
         """The event that a span is; None where it is no call, tool, retrieval, step or evaluation."""
+        if coding_agents.tells(span):
+            return coding_agents.span_event(self, span, base)
         found = operation(span)
         if found is None or found.kind is None:
             return None
