@@ -11,11 +11,13 @@ DECODERS: dict[str, str] = {
     "auto": "ingest.recognise:Recogniser",
     "native": "ingest.native:NativeDecoder",
     "otlp": "ingest.otlp:OtlpDecoder",
+    "otlp_proto": "ingest.otlp_proto:OtlpProtoDecoder",
     "litellm": "ingest.litellm:LiteLLM",
     "openai": "ingest.pair:OpenAIPair",
     "anthropic": "ingest.pair:AnthropicPair",
     "gemini": "ingest.pair:GeminiPair",
     "converse": "ingest.pair:ConversePair",
+    "mcp": "ingest.mcp:McpDecoder",
 }
 
 STORES: dict[str, str] = {

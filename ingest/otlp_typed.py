@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from ingest.draft import Attributes, Span, resource_fields
-from ingest.otlp_walk import hex_id, nanoseconds, outcome, plain, span_kind
+from ingest.otlp_walk import hex_id, nanoseconds, outcome, plain, single, span_kind
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """An AnyValue: a union, so one field at most is set."""
 
     stringValue: Any = None  # noqa: N815 - names of the wire
-    intValue: Any = None  # noqa: N815
-    doubleValue: Any = None  # noqa: N815
+    intValue: int | None = None  # noqa: N815
+    doubleValue: float | None = None  # noqa: N815
     boolValue: Any = None  # noqa: N815
     arrayValue: Any = None  # noqa: N815
     kvlistValue: Any = None  # noqa: N815
@@ -75,7 +75,7 @@ class Export(msgspec.Struct, rename="camel"):
     resource_logs: Any = None
 
 
-_decode = msgspec.json.Decoder(Export).decode
+_decode = msgspec.json.Decoder(Export, strict=False).decode  # integers are text, mostly
 
 
 def export(value: bytes) -> Export | None:
@@ -114,7 +114,7 @@ def attributes_of(pairs: Sequence[KeyValue], depth: int) -> Attributes:
 
 def _rare(value: Value, depth: int) -> Any:
     if value.arrayValue is not None:
-        return plain(value.arrayValue, depth)
+        return single("arrayValue", value.arrayValue, depth)
     if value.kvlistValue is not None:
         return plain(value.kvlistValue, depth)
     for simple in (value.doubleValue, value.boolValue, value.bytesValue):

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.draft import Attributes, Span, resource_fields
+from ingest.otlp_export import Log, TooDeep
 from ingest.times import epoch
 
 Json = dict[str, Any]
 
 _KINDS = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4}
 _FAILED = frozenset((2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"))
+_TEXTS = frozenset(("stringValue", "string_value"))
+_DOUBLES = frozenset(("doubleValue", "double_value"))
+_NUMBERS = {"intValue": int, "int_value": int, **dict.fromkeys(_DOUBLES, float)}
 _ZEROS = "0" * 32
-_LATEST = 4_294_967_296_000_000_000  # nanoseconds; the year 2106
-
-
-class TooDeep(Exception):
-    """A value is nested deeper than the limit."""
+_LOG_TIMES = ("timeUnixNano", "time_unix_nano", "observedTimeUnixNano", "observed_time_unix_nano")
+LATEST = 4_294_967_296_000_000_000  # nanoseconds; the year 2106
 
 
 def walk(document: Json, signal: str, leaf: str) -> Iterator[tuple[Json, str, Any]]:
@@ -53,8 +54,10 @@ def attributes_of(holder: Json, depth: int = 64) -> Attributes:
     try:
         for pair in pairs:
             key = pair["key"]
-            for value in pair["value"].values():  # one at most: it is a union
-                attributes[key] = plain(value, depth) if type(value) is dict else value
+            for kind, value in pair["value"].items():  # one at most: it is a union
+                attributes[key] = (
+                    value if type(value) is str and kind in _TEXTS else single(kind, value, depth)
+                )
     except (KeyError, TypeError, AttributeError):
         return _odd_attributes(pairs, depth)
     return attributes
@@ -75,8 +78,20 @@ def any_value(value: Any, depth: int) -> Any:
     """An AnyValue as a Python value; an empty one is None."""
     if not isinstance(value, dict):
         return value
-    inner = next(iter(value.values()), None)
-    return plain(inner, depth) if type(inner) is dict else inner
+    kind, inner = next(iter(value.items()), ("", None))
+    return single(kind, inner, depth)
+
+
+def single(kind: str, value: Any, depth: int) -> Any:
+    """What stands under one key of an AnyValue: numbers may be text, and whole ones are no floats."""
+    if type(value) is dict:
+        return plain(value, depth) if value or not kind.startswith("array") else []
+    if type(value) is str and kind in _NUMBERS and len(value) <= 40:
+        try:
+            return _NUMBERS[kind](value)
+        except (ValueError, OverflowError):
+            return value
+    return float(value) if type(value) is int and kind in _DOUBLES and abs(value) < LATEST else value
 
 
 def plain(value: Any, depth: int) -> Any:
@@ -121,6 +136,16 @@ def as_span(span: Json, scope: str, depth: int) -> Span:
     )
 
 
+def as_log(entry: Any, scope: str, depth: int) -> Log | None:
+    """None: nothing that can be read."""
+    if not isinstance(entry, dict):
+        return None
+    span = as_span(entry, scope, depth)
+    span.start = next((time for time in map(nanoseconds, map(entry.get, _LOG_TIMES)) if time), 0)
+    name = entry.get("eventName") or entry.get("event_name")
+    return Log(span, any_value(entry.get("body"), depth), name if isinstance(name, str) else "")
+
+
 def span_kind(kind: Any) -> int:
     if type(kind) is int:
         return kind
@@ -149,7 +174,7 @@ def nanoseconds(value: Any) -> int:
         nano = int(value)
     except (TypeError, ValueError, OverflowError):
         return int((epoch(value) or 0.0) * 1e9)
-    return nano if 0 <= nano < _LATEST else 0
+    return nano if 0 <= nano < LATEST else 0
 
 
 def hex_id(value: Any, length: int) -> str:

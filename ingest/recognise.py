@@ -22,6 +22,7 @@ from ingest.lenient import Unreadable, loads
 from ingest.mapping import Mapped, MappingSettings
 from ingest.native import MARK, NativeDecoder
 from ingest.otlp import OtlpDecoder
+from ingest.otlp_proto import OtlpProtoDecoder, looks_like
 from ingest.prefixes import behind
 from ingest.surroundings import Surroundings, time_of
 from tocsin import registry
@@ -72,6 +73,7 @@ class Recogniser:
         self._limits = limits or LimitSettings()
         self._native = NativeDecoder(self._limits) if only in ("", "native") else None
         self._otlp = OtlpDecoder(self._limits) if only in ("", "otlp") else None
+        self._proto = OtlpProtoDecoder(self._limits) if only in ("", "otlp", "otlp_proto") else None
         self._formats = _ordered(self._made(mappings or {}, only))
         self._last: Format | None = None
 
@@ -82,9 +84,7 @@ class Recogniser:
                 Format("native", lambda document: MARK in document, self._native.read, frozenset((MARK,)))
             )
         if self._otlp:
-            made.append(
-                Format("otlp", otlp.recognises, self._otlp.read, frozenset((*otlp.ROOTS, "resourceMetrics")))
-            )
+            made.append(Format("otlp", otlp.recognises, self._otlp.read, frozenset(otlp.ROOTS)))
         for name, settings in mappings.items():
             if only in ("", name):
                 mapped = Mapped(name, settings, self._limits)
@@ -101,6 +101,8 @@ class Recogniser:
             return self._native.decode(value)
         if self._otlp and value.startswith(_TRACES):
             return self._otlp.decode(value)
+        if self._proto and looks_like(value):
+            return self._proto.decode(value)
         found = self.look(value)
         return Decoded(found.items, found.ignored)
 
@@ -119,9 +121,9 @@ class Recogniser:
             walk.add("native", self._native.decode(value))
         elif self._otlp and value.startswith(_TRACES):
             walk.add("otlp", self._otlp.decode(value))
-        elif self._otlp and value.startswith(b"\n") and not _json(value):
+        elif self._proto and looks_like(value):
             walk.layer("protobuf")
-            walk.add("otlp", self._otlp.decode(value))
+            walk.add("otlp_proto", self._proto.decode(value))
         else:
             self._text(value, walk, unwraps)
 
