@@ -30,19 +30,20 @@ TIMES = (
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "service": (
         "service.name", "service_name", "service", "application", "app.kubernetes.io/name", "k8s-app", "app",
-        "_app", "_service", "container_name", "kubernetes.container_name", "k8s_container_name",
+        "container_name", "kubernetes.container_name", "k8s_container_name",
         "programname", "app-name", "app_name", "appname", "PROGRAM", "SYSLOG_IDENTIFIER",
     ),
     "environment": (
         "deployment.environment.name", "deployment.environment", "service.environment", "environment", "env",
-        "_environment", "_env",
     ),
     "trace_id": ("trace.id", "trace_id", "traceId"),
 }  # fmt: skip
 
 # Tables in which shippers keep labels: a name inside counts like one outside.
-_LABELS = ("labels.", "fields.", "stream.", "attributes.")
-_NESTED_LABELS = ("kubernetes.labels.", "resource.labels.")
+_LABELS = (
+    "kubernetes.labels.", "kubernetes.pod_labels.", "resource.labels.", "container.labels.", "labels.",
+    "fields.", "attributes.", "attrs.", "_",
+)  # fmt: skip
 _UNSAID = frozenset((*CARRIERS, *TIMES, "event.original"))
 
 
@@ -54,26 +55,29 @@ def time_of(said: Mapping[str, Any]) -> float:
 class Surroundings:
     """What is kept of one envelope, or of one part of it."""
 
-    __slots__ = ("attributes", "fields", "time")
+    __slots__ = ("_names", "attributes", "fields", "time")
 
     def __init__(self, said: Mapping[str, Any], without: tuple[str, ...] = ()) -> None:
         self.time = time_of(said)
         names = dict(_flat(said, (*without, *TIMES)))
-        bare = {**{_bare(name): value for name, value in names.items()}, **names}
-        self.fields = {field: text for field, among in FIELDS.items() if (text := _first(bare, among))}
         self.attributes = dict(_attributes(names))
+        bare = {_bare(name): name for name in names} | {name: name for name in names}
+        found = ((field, _first(among, bare, names)) for field, among in FIELDS.items())
+        self.fields = {field: name for field, name in found if name}
+        self._names = names
 
     def dress(self, event: Event, limits: LimitSettings) -> None:
         """Give an event what it lacks."""
         if self.time and not event.time:
             force_setattr(event, "time", self.time)
-        for name, text in self.fields.items():
-            if not getattr(event, name):
-                force_setattr(event, name, text)
+        own = self.attributes
+        for field, name in self.fields.items():
+            if not getattr(event, field):
+                force_setattr(event, field, self._names[name])
+                own = {key: text for key, text in own.items() if key != PREFIX + name}
         room = limits.attributes - len(event.attributes)
-        if self.attributes and room > 0:
-            own = dict(list(self.attributes.items())[:room])
-            force_setattr(event, "attributes", own | event.attributes)
+        if own and room > 0:
+            force_setattr(event, "attributes", dict(islice(own.items(), room)) | event.attributes)
 
 
 def _flat(table: Mapping[str, Any], without: tuple[str, ...]) -> Iterable[tuple[str, Any]]:
@@ -97,17 +101,19 @@ def _walk(
 
 
 def _bare(name: str) -> str:
-    for prefix in (*_NESTED_LABELS, *_LABELS):
+    for prefix in _LABELS:
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name
 
 
-def _first(said: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    for name in names:
+def _first(among: tuple[str, ...], bare: Mapping[str, str], said: Mapping[str, Any]) -> str:
+    """The name whose value is the best of `among`; empty: none."""
+    for wanted in among:
+        name = bare.get(wanted, "")
         value = said.get(name)
         if isinstance(value, str) and value and len(value) <= CHARACTERS:
-            return value
+            return name
     return ""
 
 
