@@ -8,6 +8,8 @@ from ingest.lenient import Unreadable, loads
 from ingest.messages import structure
 
 _STREAM = ("data:", "event:", "id:", "retry:", ":")
+CHUNKS = 3  # that show whose API it is: some begin with an empty one
+_BEGINNING = 65_536
 _SPACE = "\ufeff \r\n\t"
 
 
@@ -33,8 +35,8 @@ class Body(NamedTuple):
 
     @property
     def first(self) -> dict[str, Any]:
-        """The object, or the first chunk: enough to tell whose API it is."""
-        return self.object or next(iter(self.chunks), {})
+        """The object, or the first chunks as one: enough to tell whose API it is."""
+        return self.object or {k: v for chunk in reversed(self.chunks[:CHUNKS]) for k, v in chunk.items()}
 
 
 def body(value: Any) -> Body:
@@ -47,24 +49,29 @@ def body(value: Any) -> Body:
         return Body()
     if value and all(isinstance(part, str) for part in value):
         return _text(("" if any("\n" in part for part in value) else "\n").join(value))
-    return Body([inner for part in value if isinstance(inner := structure(part), dict)])
+    return Body([_chunk(inner) for part in value if isinstance(inner := structure(part), dict)])
+
+
+def _chunk(part: dict[str, Any]) -> dict[str, Any]:
+    """A chunk, or what a recorder put its class's name around."""
+    inner = part.get("__data__")
+    return inner if isinstance(inner, dict) else part
 
 
 def beginning(value: Any) -> dict[str, Any]:
     """An object that shows whose API a body is of, without reading all of a streamed one."""
     if isinstance(value, str) and value.lstrip(_SPACE).startswith(_STREAM):
-        start = value.find("data:")
-        end = value.find("\n", start)
-        return body(value[start : end if end > 0 else len(value)]).first if start >= 0 else {}
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return value[0]
-    return body(value).first
+        value = "\n".join(_data(value[:_BEGINNING])[:CHUNKS])
+    elif isinstance(value, list):
+        value = value[:CHUNKS]
+    found = body(value)
+    return found.first
 
 
 def _text(text: str) -> Body:
     text = text.lstrip(_SPACE)
     if text.startswith(_STREAM):
-        return _chunks([line[5:] for line in text.split("\n") if line.startswith("data:")])
+        return _chunks(_data(text))
     parsed = structure(text)
     if isinstance(parsed, dict):
         return Body(parsed)
@@ -74,6 +81,11 @@ def _text(text: str) -> Body:
     if len(lines) > 1 and all(line.lstrip()[:1] in ("{", "") for line in lines):  # one object a line
         return _chunks(lines)
     return Body(None, text[:1] not in ("{", "["), text)
+
+
+def _data(text: str) -> list[str]:
+    """The data of server-sent events."""
+    return [line[5:] for line in text.split("\n") if line.startswith("data:")]
 
 
 def _chunks(lines: list[str]) -> Body:

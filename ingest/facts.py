@@ -69,7 +69,7 @@ def child(value: Any, *names: str) -> dict[str, Any]:
 class Facts:
     """Fields of the events that one record becomes, while it is read."""
 
-    __slots__ = ("_content", "_limits", "_noted", "documents", "draft", "inputs", "outputs")
+    __slots__ = ("_content", "_included", "_limits", "_noted", "documents", "draft", "inputs", "outputs")
 
     def __init__(self, limits: LimitSettings, source_format: str) -> None:
         self.draft = Draft()
@@ -78,6 +78,7 @@ class Facts:
         self.documents: tuple[Document, ...] = ()
         self.draft.fields["source_format"] = source_format
         self._noted: dict[str, str] = {}
+        self._included = False
         self._limits = limits
         self._content = Content(limits)
 
@@ -91,6 +92,7 @@ class Facts:
         twin = Facts(self._limits, "")
         twin.draft.fields.update(self.fields)
         twin.draft.invalid.extend(self.draft.invalid)
+        twin._noted.update(self._noted)
         return twin
 
     def put(self, name: str, *values: Any) -> None:
@@ -141,10 +143,11 @@ class Facts:
             self.fields["finish_reason"] = finish_reason(reason)
 
     def include_cached(self) -> None:
-        """Input tokens of a provider that counts cached ones apart."""
+        """Input tokens of a provider that counts cached ones apart; done once."""
         cached = sum(self.fields.get(name) or 0 for name in _CACHED)
-        if cached:
+        if cached and not self._included:
             self.fields["input_tokens"] = (self.fields.get("input_tokens") or 0) + cached
+        self._included = True
 
     def failed(self, kind: Any, message: Any = None) -> None:
         """The call came to nothing."""
@@ -209,12 +212,12 @@ class Facts:
         self.fields["truncated"] = True
         return text[: self._limits.text_characters]
 
-    def step(self, operation: str) -> Event:
-        """Something that an agent or its surroundings did beside calls. Usage belongs to model calls."""
+    def step(self, operation: str, kind: Kind = "agent") -> Event:
+        """Something that was done beside calls, or judged about them. Usage belongs to model calls."""
         for name in (*_TOKENS, "cost_usd"):
             self.fields.pop(name, None)
         self._content.conversation(self.draft, self.inputs, self.outputs)
-        return self._event("agent", operation)
+        return self._event(kind, operation)
 
     def _event(self, kind: Kind, operation: str) -> Event:
         fields = self.fields

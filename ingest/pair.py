@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ingest import providers
 from ingest.body import beginning, body
+from ingest.chunk import share, streamed
 from ingest.facts import Facts, Paths, child
 from ingest.leaf import Json, Leaf
 from tocsin.model import Decoded
@@ -48,7 +49,18 @@ BESIDE: Paths = {
 }  # fmt: skip
 _ADDRESS = ("url", "path", "uri", "endpoint", "request_url", "requestUrl", "target_url", "targetUrl")
 _LEFT = frozenset(name for names in BESIDE.values() for name in names) | {*REQUESTS, *RESPONSES, "method"}
-_OTHERS = frozenset(("litellm_call_id", "heliconeMeta", "schemaType", "jsonrpc", "latencies", "tocsin"))
+_OTHERS = frozenset(
+    (
+        "litellm_call_id",
+        "heliconeMeta",
+        "schemaType",
+        "jsonrpc",
+        "latencies",
+        "tocsin",
+        "deployed_model_id",
+        "api_method",
+    )
+)
 
 
 class Halves(NamedTuple):
@@ -82,6 +94,8 @@ def _carrier(value: Any) -> bool:
     """Whether it is an HTTP message around a body, rather than the body."""
     if not isinstance(value, dict):
         return False
+    if isinstance(value.get("body"), dict | list | str) and "messages" not in value:
+        return True
     places = {*_BODIES, "postData"} & set(value)
     return bool(places) and not {"model", "choices", "id", "type", "contents", "candidates"} & set(value)
 
@@ -123,15 +137,23 @@ class Pair(Leaf):
         found = halves(document)
         if found is None:
             raise ValueError("no request and no answer")
+        alone = found.response is document
+        told = share(self.speaks, document) if alone else "all"
+        if told == "nothing":
+            return Decoded((), 1)
         facts = Facts(self.limits, self.name)
         for place in found.beside:
             facts.take(place, BESIDE)
             _beside(facts, place)
-        request, response = body(found.request), body(found.response)
+        request = body(found.request)
+        response = body([document] if alone and streamed(document) else found.response)
         facts.put("provider", providers.provider(self.speaks, found.url))
         operation = providers.read(facts, self.speaks, request, response, found.url)
         if response.text and facts.fields.get("http_status", 200) >= 400:
             facts.put("error_message", response.text)
+        if told != "all" and "response_id" in facts.fields:
+            facts.fields["join"] = f"{self.name}:{facts.fields['response_id']}"[:256]
+            facts.fields["half"] = told
         return Decoded((facts.model_call(operation),))
 
 
