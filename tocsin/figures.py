@@ -28,6 +28,10 @@ def released(metrics: Metrics, batch: Batch) -> None:
         metrics.count("tocsin_alerts_total", detector=alert.detector, severity=alert.severity.name)
     for reason, rejects in Counter(reject.reason for reject in batch.rejects).items():
         metrics.count("tocsin_rejects_total", rejects, reason=reason)
+    unknown = Counter(reject.shape for reject in batch.rejects if reject.reason == "unrecognised")
+    for shape, rejects in unknown.items():
+        label = metrics.shapes.label(shape, rejects)
+        metrics.count("tocsin_unrecognised_total", rejects, shape=label)
 
 
 def show(metrics: Metrics, reader: Reader, lanes: Iterable[Lane], deliveries: Iterable[Delivery]) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 
 from tocsin.logs import visible
+from tocsin.shapes import Shapes
 
 SERIES = 1000  # label sets of one metric; more share the label set `other`
 LABEL_CHARACTERS = 128
@@ -39,6 +40,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("tocsin_events_total", "counter", ("format",), "events released by the engine"),
     Metric("tocsin_alerts_total", "counter", ("detector", "severity"), "alert revisions released"),
     Metric("tocsin_rejects_total", "counter", ("reason",), "records or parts that went to quarantine"),
+    Metric("tocsin_unrecognised_total", "counter", ("shape",), "records of no known shape, by their keys"),
     Metric("tocsin_ignored_parts_total", "counter", ("format",), "parts that are known and no event"),
     Metric("tocsin_lag_records", "gauge", ("partition",), "records (bytes, for a file) still to be read"),
     Metric("tocsin_partitions", "gauge", ("part",), "partitions that are read now"),
@@ -92,6 +94,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        self.shapes = Shapes()
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._labels: Mapping[str, tuple[str, ...]] = {metric.name: metric.labels for metric in METRICS}

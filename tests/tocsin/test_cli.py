@@ -326,6 +326,9 @@ def test_quarantine_is_listed_and_read_again_once(tmp_path: Path, traffic: Path)
     assert "unrecognised" in tocsin("quarantine", "list")
     entry = json.loads(tocsin("quarantine", "list", "--json", "--reason", "undecodable").splitlines()[0])
     assert entry["sample"] == "{broken"
+    shapes = json.loads(tocsin("quarantine", "list", "--shapes", "--json").splitlines()[0])
+    assert shapes["entries"] == 42 and shapes["source"].endswith(traffic.name)
+    assert shapes["shape"] in tocsin("quarantine", "list", "--shapes")
     tocsin.config.write_text(tocsin.config.read_text().replace('format = "otlp"', ""))
     for _ in range(2):
         told = tocsin("quarantine", "retry", code=1)

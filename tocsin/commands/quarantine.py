@@ -28,6 +28,12 @@ SELECT source, source_partition, source_offset, groupUniqArray(source_index) FRO
 WHERE startsWith(log_id, {prefix:String}) = {again:Bool}
 AND (source, source_partition, source_offset) IN {places:Array(Tuple(String, UInt32, UInt64))}
 GROUP BY source, source_partition, source_offset"""
+SHAPES = """
+SELECT shape, count() AS entries, toUnixTimestamp(min(arrival)), toUnixTimestamp(max(arrival)),
+arrayStringConcat(arraySort(groupUniqArray(3)(source)), ', ')
+FROM `%s`.quarantine FINAL
+WHERE reason = 'unrecognised' AND ({source:String} = '' OR source = {source:String})
+GROUP BY shape ORDER BY entries DESC, shape LIMIT {limit:UInt32}"""
 ASKED = 500  # places in one question
 
 
@@ -36,6 +42,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="the newest entries, with reason and place")
     listing.add_argument("--json", action="store_true", help="as JSON lines, with the redacted samples")
+    listing.add_argument(
+        "--shapes", action="store_true", help="what is unrecognised, counted by its top-level keys"
+    )
     again = actions.add_parser("retry", help="read entries again and store what can be read now")
     for action, act, limit in ((listing, _list, 50), (again, _retry, 10_000)):
         configured(action)
@@ -112,7 +121,27 @@ def _retry(options: argparse.Namespace, settings: config.Config) -> int:
     return PROBLEMS if sieve.still or gone else OK
 
 
+def _shapes(options: argparse.Namespace, settings: config.Config) -> int:
+    with _tables(settings) as tables:
+        asked = {"source": options.source, "limit": options.limit}
+        found = tables.query(SHAPES % _sink(settings).place().database, asked).rows
+    if options.json:
+        for shape, entries, first, last, source in found:
+            told = {"shape": shape, "entries": entries, "first": first, "last": last, "source": source}
+            sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+        return OK
+    rows = [("entries", "first", "last", "source", "shape")]
+    rows += [(f"{n:,}", moment(first), moment(last), source, shape) for shape, n, first, last, source in found]
+    if found:
+        columns(rows)
+    else:
+        say("nothing is unrecognised")
+    return OK
+
+
 def _list(options: argparse.Namespace, settings: config.Config) -> int:
+    if options.shapes:
+        return _shapes(options, settings)
     with _tables(settings) as tables:
         found = _entries(options, tables)
         again = _stored(settings, tables, found, again=True)
