@@ -1,6 +1,8 @@
 """Which attribute names mean what: the whole mapping to canonical fields, as data.
 
-`python -m ingest.aliases` prints it as the page docs/fields.md.
+What spans do stands in `ingest.operations`, the words of others in `ingest.words`, the parts of
+request and response bodies in `ingest.bodies`. `python -m ingest.aliases` prints all of it as the
+page docs/fields.md.
 """
 
 from __future__ import annotations
@@ -9,7 +11,13 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from tocsin.model import Kind
+from ingest.operations import CONTENT_IN_LOGS, DETAIL_EVENTS, OPERATION_NAMES, OPERATIONS, Operation
+from ingest.words import FINISH, MESSAGE_EVENTS, PROVIDERS, ROLES
+
+__all__ = [
+    "CONTENT_IN_LOGS", "DETAIL_EVENTS", "FINISH", "INDEXED", "MESSAGE_EVENTS", "NOISE", "OPERATIONS",
+    "OPERATION_NAMES", "PROVIDERS", "RESOURCE_FIELDS", "ROLES", "SPAN_FIELDS", "Field", "Operation",
+]  # fmt: skip
 
 Reading = Literal["text", "count", "number", "score", "flag", "seconds", "value"]
 
@@ -25,92 +33,193 @@ class Field(NamedTuple):
     names: tuple[str, ...]
 
 
+# Where applications put their own identifiers: any of these prefixes, with any of the keys below.
+_METADATA = (
+    "traceloop.association.properties.", "lmnr.association.properties.", "langsmith.metadata.",
+    "ai.telemetry.metadata.", "langfuse.trace.metadata.", "langfuse.observation.metadata.", "metadata.",
+    "gen_ai.request.metadata.", "mlflow.trace.", "genkit:metadata:",
+)  # fmt: skip
+SESSION_KEYS = (
+    "session_id", "sessionId", "thread_id", "threadId", "conversation_id", "conversationId", "chat_id",
+    "chatId", "session", "thread", "group_id",
+)  # fmt: skip
+USER_KEYS = ("user_id", "userId", "end_user_id", "enduser_id", "user")
+
+
+# Providers whose own answers LiteLLM repeats, member by member, as `llm.PROVIDER.MEMBER`.
+_RAW = (
+    "openai", "azure", "anthropic", "gemini", "vertex_ai", "bedrock", "mistral", "groq", "cohere", "deepseek",
+    "ollama", "openrouter", "together_ai", "fireworks_ai", "xai", "azure_ai", "perplexity", "hosted_vllm",
+)  # fmt: skip
+
+
+def _metadata(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([prefix + key for prefix in _METADATA for key in keys])
+
+
+def _raw(member: str) -> tuple[str, ...]:
+    return tuple([f"llm.{provider}.{member}" for provider in _RAW])
+
+
 SPAN_FIELDS: tuple[Field, ...] = (
-    Field("provider", "text", ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system",
-                               "custom_llm_provider", "ai.model.provider")),
-    Field("model", "text", ("gen_ai.request.model", "llm.request.model_name", "llm.model_name",
-                            "ai.model.id", "embedding.model_name", "reranker.model_name", "model_name")),
-    Field("response_model", "text", ("gen_ai.response.model", "llm.response.model_name",
-          "ai.response.model")),
-    Field("response_id", "text", ("gen_ai.response.id", "llm.response.id", "ai.response.id")),
-    Field("_finish", "value", ("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason",
-                               "llm.finish_reason", "ai.response.finishReason", "llm.response.finish_reason",
-                               "llm.response.stop_reason", "anthropic.message.stop_reason",
-                               "gen_ai.completion.0.finish_reason")),
-    Field("input_tokens", "count", ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens",
-                                    "llm.token_count.prompt", "llm.usage.prompt_tokens",
-                                    "ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens")),
-    Field("output_tokens", "count", ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens",
-                                     "llm.token_count.completion", "llm.usage.completion_tokens",
-                                     "ai.usage.outputTokens", "ai.usage.completionTokens")),
-    Field("cache_read_tokens", "count", ("gen_ai.usage.cache_read.input_tokens",
-                                         "gen_ai.usage.cache_read_input_tokens",
-                                         "gen_ai.usage.details.cache_read_tokens",
-                                         "gen_ai.usage.details.cached_tokens",
-                                         "llm.token_count.prompt_details.cache_read",
-                                         "prompt_tokens_details.cached_tokens",
-                                         "ai.usage.inputTokenDetails.cacheReadTokens",
-                                         "ai.usage.cachedInputTokens")),
-    Field("cache_write_tokens", "count", ("gen_ai.usage.cache_write.input_tokens",
-                                          "gen_ai.usage.cache_creation.input_tokens",
-                                          "gen_ai.usage.cache_creation_input_tokens",
-                                          "gen_ai.usage.cache_write_input_tokens",
-                                          "gen_ai.usage.details.cache_write_tokens",
-                                          "llm.token_count.prompt_details.cache_write",
-                                          "ai.usage.inputTokenDetails.cacheWriteTokens")),
-    Field("reasoning_tokens", "count", ("gen_ai.usage.reasoning.output_tokens",
-          "gen_ai.usage.reasoning_tokens",
-                                        "gen_ai.usage.details.reasoning_tokens",
-                                        "llm.token_count.completion_details.reasoning",
-                                        "completion_tokens_details.reasoning_tokens",
-                                        "ai.usage.outputTokenDetails.reasoningTokens",
-                                        "ai.usage.reasoningTokens")),
-    Field("_usage", "value", ("gen_ai.usage.raw",)),
-    Field("cost_usd", "number", ("gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost",
-                                 "gen_ai.usage.total_cost", "llm.cost.total")),
-    Field("_first_token", "seconds", ("gen_ai.response.time_to_first_chunk",
-          "gen_ai.response.time_to_first_token",
-                                      "gen_ai.server.time_to_first_token")),
+    Field("provider", "text", (
+        "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor",
+        "custom_llm_provider", "ai.model.provider", "mlflow.llm.provider", "model_provider",
+        "langtrace.service.name")),
+    Field("model", "text", (
+        "gen_ai.request.model", "llm.request.model_name", "llm.request.model", "ai.model.id",
+        "gen_ai.request.model_name", "ai.model_id")),
+    Field("response_model", "text", (
+        *_raw("model"), "gen_ai.response.model",
+        "llm.response.model_name", "llm.response.model", "ai.response.model")),
+    # the one model that is named, without saying whether it was asked for or answered
+    Field("_model", "text", (
+        "llm.model_name", "langfuse.observation.model.name", "mlflow.llm.model", "llm.model",
+        "embedding.model_name", "reranker.model_name", "model_name", "gen_ai.model", "model")),
+    Field("response_id", "text", (
+        *_raw("id"), "gen_ai.response.id", "llm.response.id", "ai.response.id", "gen_ai.request.id")),
+    Field("_finish", "value", (
+        "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
+        "ai.response.finishReason", "llm.response.finish_reason", "llm.response.stop_reason",
+        "anthropic.message.stop_reason", "gen_ai.completion.0.finish_reason",
+        "llm.completions.0.finish_reason", "gen_ai.completion.finish_reason",
+        "langfuse.observation.metadata.finish_reason", "ai.finishReason")),
+    Field("input_tokens", "count", (
+        "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
+        "llm.usage.prompt_tokens", "llm.usage.input_tokens", "ai.usage.inputTokens",
+        "ai.usage.promptTokens", "ai.usage.tokens", "gen_ai.usage.inputTokens",
+        "ai.prompt_tokens.used", "prompt_tokens", "input_tokens")),
+    Field("output_tokens", "count", (
+        "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
+        "llm.usage.completion_tokens", "llm.usage.output_tokens", "ai.usage.outputTokens",
+        "ai.usage.completionTokens", "gen_ai.usage.outputTokens", "ai.completion_tokens.used",
+        "completion_tokens", "output_tokens")),
+    Field("_total_tokens", "count", (
+        "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")),
+    Field("cache_read_tokens", "count", (
+        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cache_read_tokens", "gen_ai.usage.cached_tokens",
+        "gen_ai.usage.cached_input_tokens", "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.prompt_tokens_details.cached_tokens", "gen_ai.usage.input_tokens_details.cached_tokens",
+        "gen_ai.usage.input_token_details.cache_read", "gen_ai.usage.cached_content_token_count",
+        "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
+        "gen_ai.usage.details.cache_read_input_tokens", "gen_ai.openai.usage.cached_tokens",
+        "llm.token_count.prompt_details.cache_read", "llm.usage.cache_read_input_tokens",
+        "llm.usage.cached_tokens", "prompt_tokens_details.cached_tokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens", "ai.usage.cachedInputTokens")),
+    Field("cache_write_tokens", "count", (
+        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.cache_creation_tokens", "gen_ai.usage.cache_write_tokens",
+        "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.input_token_details.cache_creation",
+        "gen_ai.usage.details.cache_write_tokens", "gen_ai.usage.details.cache_creation_tokens",
+        "gen_ai.usage.details.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write", "llm.token_count.prompt_details.cache_creation",
+        "llm.usage.cache_creation_input_tokens", "ai.usage.inputTokenDetails.cacheWriteTokens")),
+    Field("reasoning_tokens", "count", (
+        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.output_token_details.reasoning", "gen_ai.usage.thoughts_token_count",
+        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "gen_ai.usage.output_tokens_details.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning", "llm.usage.reasoning_tokens",
+        "completion_tokens_details.reasoning_tokens", "codex.usage.reasoning_output_tokens",
+        "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens")),
+    Field("_usage", "value", (
+        "gen_ai.usage.raw", "langfuse.observation.usage_details", "mlflow.chat.tokenUsage",
+        "llm.token.counts", "braintrust.metrics", "langwatch.metrics", "gen_ai.usage",
+        "metadata.usage_object")),
+    Field("cost_usd", "number", (
+        "gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.total_cost",
+        "gen_ai.usage.cost.total", "llm.cost.total", "gen_ai.usage.cost_usd")),
+    Field("_cost", "value", ("langfuse.observation.cost_details", "mlflow.llm.cost", "gen_ai.cost")),
+    Field("_first_token", "seconds", (
+        "gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token",
+        "gen_ai.server.time_to_first_token", "gen_ai.latency.time_to_first_token")),
+    Field("_first_token_at", "text", ("langfuse.observation.completion_start_time",)),
     Field("first_token_ms", "number", ("ai.response.msToFirstChunk",)),
-    Field("stream", "flag", ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming",
-                             "gen_ai.request.is_stream")),
-    Field("session", "text", ("gen_ai.conversation.id", "session.id", "conversation.id", "thread.id",
-                              "traceloop.association.properties.session_id",
-                              "traceloop.association.properties.thread_id",
-                              "langsmith.metadata.session_id", "langsmith.metadata.thread_id",
-                              "ai.telemetry.metadata.sessionId", "mcp.session.id")),
-    Field("user", "text", ("user.id", "enduser.id", "gen_ai.user", "gen_ai.request.user", "llm.user",
-                           "traceloop.association.properties.user_id", "ai.telemetry.metadata.userId",
-                           "metadata.user_api_key_user_id", "metadata.user_api_key_end_user_id",
-                           "langsmith.metadata.user_id", "user.account_uuid", "user.email")),
+    Field("stream", "flag", (
+        "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "llm.stream",
+        "gen_ai.request.is_stream", "gen_ai.request.streaming", "gen_ai.response.streaming",
+        "spring.ai.chat.client.stream", "ai.streaming", "stream")),
+    Field("session", "text", (
+        "gen_ai.conversation.id", "session.id", "conversation.id", "thread.id",
+        "gen_ai.session.id", "gen_ai.thread.id", "langfuse.session.id", "langwatch.thread.id",
+        *_metadata(SESSION_KEYS), "spring.ai.chat.client.conversation.id", "gcp.vertex.agent.session_id",
+        "session_id", "thread_id", "mcp.session.id")),
+    Field("user", "text", (
+        "user.id", "enduser.id", "gen_ai.user", "gen_ai.user.id", "gen_ai.request.user", "llm.user",
+        "langfuse.user.id", "langwatch.user.id", *_metadata(USER_KEYS),
+        "metadata.user_api_key_user_id", "metadata.user_api_key_end_user_id",
+        "langwatch.customer.id", "user.account_uuid", "user.email", "user_id")),
     Field("api_key", "text", ("metadata.user_api_key_hash", "metadata.user_api_key_alias")),
     Field("client_ip", "text", ("client.address", "metadata.requester_ip_address")),
     Field("user_agent", "text", ("user_agent.original", "metadata.user_agent")),
-    Field("agent", "text", ("gen_ai.agent.name", "agent.name", "agent_name")),
+    Field("agent", "text", (
+        "gen_ai.agent.name", "agent.name", "agent_name", "genkit:agent:name", "recipient_agent_type")),
     Field("agent_id", "text", ("gen_ai.agent.id",)),
-    Field("tool_name", "text", ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")),
+    Field("tool_name", "text", (
+        "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name", "mcp.tool.name",
+        "spring.ai.tool.definition.name", "haystack.tool.name", "tool_call.function.name",
+        "mcp.request.argument.name")),
     Field("tool_type", "text", ("gen_ai.tool.type",)),
     Field("tool_server", "text", ("mcp.server.name", "mcp_server_name")),
-    Field("tool_call_id", "text", ("gen_ai.tool.call.id", "gen_ai.tool.call_id", "tool.id", "tool_call.id",
-                                   "ai.toolCall.id")),
-    Field("_arguments", "value", ("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool_arguments",
-                                  "gen_ai.tool.arguments")),
-    Field("_result", "value", ("gen_ai.tool.call.result", "ai.toolCall.result", "tool_response",
-                               "gen_ai.tool.result")),
-    Field("_tools", "value", ("gen_ai.tool.definitions", "ai.prompt.tools")),
-    Field("_system", "value", ("gen_ai.system_instructions",)),
-    Field("_input", "value", ("gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages",
-          "all_messages_events",
-                              "pydantic_ai.all_messages")),
-    Field("_output", "value", ("gen_ai.output.messages", "gen_ai.completion", "final_result")),
-    Field("_given", "value", ("input.value", "traceloop.entity.input", "gen_ai.task.input")),
-    Field("_taken", "value", ("output.value", "traceloop.entity.output", "gen_ai.task.output")),
-    Field("_answer", "value", ("ai.response.text",)),
-    Field("_calls", "value", ("ai.response.toolCalls",)),
-    Field("_query", "value", ("gen_ai.retrieval.query.text", "retrieval.query")),
-    Field("_documents", "value", ("gen_ai.retrieval.documents",)),
+    Field("tool_call_id", "text", (
+        "gen_ai.tool.call.id", "gen_ai.tool.call_id", "tool.id", "tool_call.id", "tool.call_id",
+        "ai.toolCall.id", "spring.ai.tool.call.id")),
+    Field("_arguments", "value", (
+        "gen_ai.tool.call.arguments", "ai.toolCall.args", "ai.toolCall.input", "tool_arguments",
+        "gen_ai.tool.arguments", "gen_ai.tool.args", "gen_ai.tool.input", "gen_ai.tool.parameters",
+        "tool_call.function.arguments", "spring.ai.tool.call.arguments", "haystack.agent.step.tool.input",
+        "mcp.tool.arguments", "mcp.request.argument", "tool.arguments")),
+    Field("_result", "value", (
+        "gen_ai.tool.call.result", "ai.toolCall.result", "ai.toolCall.output", "tool_response",
+        "gen_ai.tool.result", "gen_ai.tool.output", "tool.result", "gen_ai.tool.message",
+        "haystack.agent.step.tool.output", "spring.ai.tool.call.result", "mcp.tool.result",
+        "mcp.response.value")),
+    Field("_parameters_given", "value", ("tool.parameters",)),
+    Field("_tools", "value", (
+        "gen_ai.tool.definitions", "ai.prompt.tools", "mlflow.chat.tools", "gen_ai.request.tools",
+        "gen_ai.request.available_tools", "llm.tools", "gen_ai.tools")),
+    Field("_system", "value", (
+        "gen_ai.system_instructions", "gen_ai.system.instructions", "gen_ai.system_prompt")),
+    Field("_input", "value", (
+        "gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages", "all_messages_events",
+        "pydantic_ai.all_messages", "gen_ai.request.messages", "mlflow.chat.messages", "llm.prompts",
+        "ai.input_messages", "gen_ai.input_messages", "ai.prompt")),
+    Field("_output", "value", (
+        "gen_ai.output.messages", "gen_ai.completion", "final_result", "gen_ai.output_messages",
+        "gen_ai.response.messages", "llm.responses", "llm.completions", "ai.responses", "gen_ai.output")),
+    Field("_given", "value", (
+        "input.value", "traceloop.entity.input", "gen_ai.task.input", "langfuse.observation.input",
+        "mlflow.spanInputs", "lmnr.span.input", "langwatch.input", "braintrust.input_json",
+        "braintrust.input", "genkit:input", "gcp.vertex.agent.llm_request",
+        "gcp.vertex.agent.tool_call_args", "haystack.component.input", "haystack.agent.step.llm.input",
+        "agentops.entity.input", "agentops.task.input", "raw.input", "request_data", "llm.request",
+        "mastra.span.input", "gen_ai.input", "agent.input")),
+    Field("_taken", "value", (
+        "output.value", "traceloop.entity.output", "gen_ai.task.output", "langfuse.observation.output",
+        "mlflow.spanOutputs", "lmnr.span.output", "langwatch.output", "braintrust.output_json",
+        "braintrust.output", "genkit:output", "gcp.vertex.agent.llm_response",
+        "gcp.vertex.agent.tool_response", "haystack.component.output", "haystack.agent.step.llm.output",
+        "agentops.entity.output", "agentops.task.output", "raw.output", "response_data", "llm.response",
+        "mastra.span.output", "agent.output")),
+    Field("_parameters", "value", (
+        "llm.invocation_parameters", "model_request_parameters", "langfuse.observation.model.parameters",
+        "braintrust.metadata", "gen_ai.request.parameters", "mlflow.llm.parameters")),
+    Field("_metadata", "value", (
+        "metadata", "langfuse.trace.metadata", "langfuse.observation.metadata", "langwatch.metadata",
+        "gen_ai.request.metadata")),
+    Field("_answer", "value", ("ai.response.text", "gen_ai.response.text", "ai.response.object")),
+    Field("_calls", "value", ("ai.response.toolCalls", "gen_ai.response.tool_calls")),
+    Field("_query", "value", (
+        "gen_ai.retrieval.query.text", "retrieval.query", "db.vector.query.content", "reranker.query")),
+    Field("_documents", "value", ("gen_ai.retrieval.documents", "db.vector.query.response.documents")),
     Field("error_type", "text", ("error.type", "exception.type")),
-    Field("error_message", "text", ("exception.message", "error.message")),
+    Field("error_message", "text", (
+        "exception.message", "error.message", "langfuse.observation.status_message",
+        "genkit:error", "gen_ai.error.message")),
+    Field("_level", "text", ("langfuse.observation.level", "genkit:state")),
     Field("http_status", "count", ("http.response.status_code", "http.status_code")),
     Field("_mcp", "text", ("mcp.method.name",)),
     Field("evaluation_name", "text", ("gen_ai.evaluation.name",)),
@@ -121,7 +230,8 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("guardrail_score", "score", ("gen_ai.guardrail.security.risk.score",)),
     Field("compacted", "flag", ("conversation.compacted", "gen_ai.conversation.compacted")),
     Field("tenant", "text", ("tenant.id",)),
-    Field("environment", "text", ("deployment.environment.name", "deployment.environment")),
+    Field("environment", "text", (
+        "deployment.environment.name", "deployment.environment", "langfuse.environment")),
 )  # fmt: skip
 
 RESOURCE_FIELDS: tuple[Field, ...] = (
@@ -139,324 +249,25 @@ INDEXED: Mapping[str, str] = {
     "gen_ai.completion.": "_output",
     "llm.input_messages.": "_input",
     "llm.output_messages.": "_output",
+    "llm.prompts.": "_input",
+    "llm.completions.": "_output",
     "llm.tools.": "_tools",
     "llm.request.functions.": "_tools",
+    "gen_ai.request.tools.": "_tools",
+    "gen_ai.completion_tools.": "_tools",
     "retrieval.documents.": "_documents",
     "reranker.output_documents.": "_documents",
 }
 
 # First words of names that say nothing about a call: not kept as unmapped attributes.
-NOISE = frozenset(
-    [
-        "logfire",
-        "telemetry",
-        "code",
-        "process",
-        "os",
-        "host",
-        "thread",
-        "otel",
-        "container",
-        "k8s",
-        "net",
-        "network",
-        "http",
-        "url",
-        "server",
-        "langgraph",
-        "service",
-        "metadata",
-        "gcp",
-        "hidden_params",
-        "model_request_parameters",
-        "request_data",
-    ]
-)
-
-# A provider's own usage object: token counts by path.
-USAGE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("input_tokens", ("prompt_tokens", "input_tokens")),
-    ("output_tokens", ("completion_tokens", "output_tokens")),
-    ("cache_read_tokens", ("prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens",
-                           "cache_read_input_tokens")),
-    ("cache_write_tokens", ("cache_creation_input_tokens",)),
-    ("reasoning_tokens", ("completion_tokens_details.reasoning_tokens",
-                          "output_tokens_details.reasoning_tokens")),
-)  # fmt: skip
-
-
-class Operation(NamedTuple):
-    """What a span does; None as kind: known, and no event (a step around others, or plumbing)."""
-
-    kind: Kind | None
-    name: str
-
-
-def _operations(kind: Kind | None, name: str, *spellings: str) -> dict[str, Operation]:
-    return dict.fromkeys((name, *spellings), Operation(kind, name))
-
-
-OPERATIONS: Mapping[str, Operation] = {
-    **_operations("llm", "chat", "completion", "acompletion", "chat_completion", "chat.completion",
-                  "responses", "aresponses", "response", "messages", "message", "llm_call", "llm_request",
-                  "llm", "generate", "inference", "converse", "invoke_model"),
-    **_operations("llm", "text_completion", "atext_completion"),
-    **_operations("llm", "generate_content", "agenerate_content", "generate_content_stream"),
-    **_operations("llm", "embeddings", "embedding", "aembedding", "embed"),
-    **_operations("llm", "image_generation", "aimage_generation", "generate_image"),
-    **_operations("llm", "transcription", "atranscription", "speech", "aspeech"),
-    **_operations("retrieval", "retrieval", "retrieve", "retriever", "vector_db_retrieve", "vector_search"),
-    **_operations("retrieval", "rerank", "arerank", "reranker"),
-    **_operations("tool", "execute_tool", "tool_call", "call_tool", "tool", "tools/call", "running_tool"),
-    **_operations("agent", "invoke_agent", "agent", "agent_run", "run_agent"),
-    **_operations("agent", "create_agent"),
-    **_operations("agent", "invoke_workflow", "workflow"),
-    **_operations("agent", "agent_step", "execute_event_loop_cycle", "plan"),
-    **_operations("agent", "handoff", "transfer_to_agent"),
-    **_operations("evaluation", "evaluation", "evaluate", "evaluator"),
-    **_operations("evaluation", "apply_guardrail", "run_guardrail", "guardrail"),
-    **_operations(None, "step", "execute_task", "task", "chain", "prompt", "unknown"),
-}  # fmt: skip
-
-_OPENINFERENCE: Mapping[str, Operation] = {
-    "llm": OPERATIONS["chat"],
-    "embedding": OPERATIONS["embeddings"],
-    "tool": OPERATIONS["execute_tool"],
-    "retriever": OPERATIONS["retrieval"],
-    "reranker": OPERATIONS["rerank"],
-    "agent": OPERATIONS["invoke_agent"],
-    "guardrail": OPERATIONS["apply_guardrail"],
-    "evaluator": OPERATIONS["evaluation"],
-    "chain": OPERATIONS["step"],
-    "prompt": OPERATIONS["step"],
-}
-_TRACELOOP: Mapping[str, Operation] = {
-    "agent": OPERATIONS["invoke_agent"],
-    "tool": OPERATIONS["execute_tool"],
-    "workflow": OPERATIONS["invoke_workflow"],
-    "task": OPERATIONS["step"],
-}
-_VERCEL: Mapping[str, Operation] = {
-    "ai.generatetext.dogenerate": OPERATIONS["chat"],
-    "ai.streamtext.dostream": OPERATIONS["chat"],
-    "ai.generateobject.dogenerate": OPERATIONS["chat"],
-    "ai.streamobject.dostream": OPERATIONS["chat"],
-    "ai.embed.doembed": OPERATIONS["embeddings"],
-    "ai.embedmany.doembed": OPERATIONS["embeddings"],
-    "ai.toolcall": OPERATIONS["execute_tool"],
-    "ai.generatetext": OPERATIONS["invoke_agent"],
-    "ai.streamtext": OPERATIONS["invoke_agent"],
-    "ai.generateobject": OPERATIONS["invoke_agent"],
-    "ai.streamobject": OPERATIONS["invoke_agent"],
-    "ai.embed": OPERATIONS["step"],
-    "ai.embedmany": OPERATIONS["step"],
-}
-
-# Attributes that say what a span does, in order of trust.
-OPERATION_NAMES: tuple[tuple[str, Mapping[str, Operation]], ...] = (
-    ("gen_ai.operation.name", OPERATIONS),
-    ("openinference.span.kind", _OPENINFERENCE),
-    ("ai.operationId", _VERCEL),
-    ("traceloop.span.kind", _TRACELOOP),
-    ("llm.request.type", OPERATIONS),
-    ("mcp.method.name", {"tools/call": OPERATIONS["execute_tool"]}),
-)
-
-PROVIDERS: Mapping[str, str] = {
-    "openai.chat": "openai",
-    "openai.responses": "openai",
-    "openai.completion": "openai",
-    "openai.embedding": "openai",
-    "anthropic.messages": "anthropic",
-    "xai": "x_ai",
-    "grok": "x_ai",
-    "az.ai.openai": "azure.ai.openai",
-    "azure": "azure.ai.openai",
-    "azure_openai": "azure.ai.openai",
-    "az.ai.inference": "azure.ai.inference",
-    "azure_ai": "azure.ai.inference",
-    "vertex_ai": "gcp.vertex_ai",
-    "vertexai": "gcp.vertex_ai",
-    "google.vertex.chat": "gcp.vertex_ai",
-    "gemini": "gcp.gemini",
-    "google": "gcp.gemini",
-    "google_genai": "gcp.gemini",
-    "google.generative-ai": "gcp.gemini",
-    "google-gla": "gcp.gemini",
-    "google-vertex": "gcp.vertex_ai",
-    "aws": "aws.bedrock",
-    "bedrock": "aws.bedrock",
-    "aws_bedrock": "aws.bedrock",
-    "amazon-bedrock": "aws.bedrock",
-    "mistral": "mistral_ai",
-    "mistralai": "mistral_ai",
-    "moonshot": "moonshot_ai",
-    "watsonx": "ibm.watsonx.ai",
-    # frameworks that stand where a provider should
-    "langchain": "",
-    "langgraph": "",
-    "llamaindex": "",
-    "crewai": "",
-    "strands-agents": "",
-    "semantic_kernel": "",
-    "pydantic-ai": "",
-    "haystack": "",
-    "openai_agents": "",
-    "unknown": "",
-    "-": "",
-}
-
-FINISH: Mapping[str, str] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "completed": "stop",
-    "complete": "stop",
-    "finish_reason_stop": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
-    "incomplete": "length",
-    "tool_call": "tool_call",
-    "tool_calls": "tool_call",
-    "tool-calls": "tool_call",
-    "tool_use": "tool_call",
-    "function_call": "tool_call",
-    "function_calls": "tool_call",
-    "content_filter": "content_filter",
-    "content-filter": "content_filter",
-    "content_filtered": "content_filter",
-    "guardrail_intervened": "content_filter",
-    "safety": "content_filter",
-    "prohibited_content": "content_filter",
-    "blocklist": "content_filter",
-    "spii": "content_filter",
-    "recitation": "content_filter",
-    "refusal": "refusal",
-    "error": "error",
-    "failed": "error",
-    "malformed_function_call": "error",
-    "pause_turn": "pause",
-    "compaction": "compaction",
-}
-
-ROLES: Mapping[str, Literal["system", "user", "assistant", "tool", "retrieved"]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "model": "assistant",
-    "chatbot": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "toolmessage": "tool",
-    "retrieved": "retrieved",
-}
-
-# Log records that are one message of a model call, and the role of that message.
-MESSAGE_EVENTS: Mapping[str, str] = {
-    "gen_ai.system.message": "system",
-    "gen_ai.user.message": "user",
-    "gen_ai.assistant.message": "assistant",
-    "gen_ai.tool.message": "tool",
-    "gen_ai.choice": "",
-}
-# Log records that tell of a whole operation.
-DETAIL_EVENTS: Mapping[str, Operation] = {
-    "gen_ai.client.inference.operation.details": OPERATIONS["chat"],
-    "gen_ai.client.operation.exception": OPERATIONS["chat"],
-    "gen_ai.evaluation.result": OPERATIONS["evaluation"],
-}
-
-# Scopes whose spans carry no content because it travels in log records: their spans wait for it.
-CONTENT_IN_LOGS: tuple[str, ...] = (
-    "opentelemetry.instrumentation.openai_v2",
-    "opentelemetry.instrumentation.vertexai",
-    "opentelemetry.instrumentation.google_genai",
-    "opentelemetry.instrumentation.genai.",
-    "opentelemetry.instrumentation.botocore.bedrock-runtime",
-    "opentelemetry.instrumentation.langchain_v2",
-    "@opentelemetry/instrumentation-openai",
-    "semantic_kernel.utils.telemetry.model_diagnostics",
-    "pydantic-ai",
-    "gcp.vertex.agent",
-)
-
-
-def document() -> str:
-    """The mapping as a page for readers."""
-    lines = [
-        "# Fields",
-        "",
-        "Generated from `ingest/aliases.py` by `python -m ingest.aliases`; a test keeps it true.",
-        "Of several attributes that mean one field, the leftmost wins. Names with `N` are numbered.",
-        "",
-        *_table("Span and log attributes", SPAN_FIELDS),
-        *_table("Resource attributes", RESOURCE_FIELDS),
-        "## Numbered attributes",
-        "",
-        *[f"- `{prefix}N.*`: {_title(target)}" for prefix, target in INDEXED.items()],
-        "",
-        "## Operations",
-        "",
-        "| operation | event kind | spellings |",
-        "|---|---|---|",
-        *_operation_rows(),
-        "",
-        *_words("Providers", PROVIDERS),
-        *_words("Finish reasons", FINISH),
-        *_words("Roles", ROLES),
-    ]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _title(target: str) -> str:
-    return _INGREDIENTS.get(target, f"`{target}`")
-
-
-_INGREDIENTS: Mapping[str, str] = {
-    "_finish": "`finish_reason`",
-    "_first_token": "`first_token_ms`",
-    "_arguments": "`tool_arguments`",
-    "_result": "`tool_result`",
-    "_tools": "`tool_definitions`",
-    "_system": "`input`, role system",
-    "_input": "`input`",
-    "_output": "`output`",
-    "_given": "`tool_arguments`, `input` or the query, by kind; only where nothing better is given",
-    "_taken": "`tool_result`, `output` or `documents`, by kind; only where nothing better is given",
-    "_answer": "`output`, its text",
-    "_calls": "`output`, its tool calls",
-    "_query": "`input` of a retrieval",
-    "_documents": "`documents`",
-    "_mcp": "`operation`",
-    "_usage": "token counts that are given nowhere else, in the provider's own words",
-}
-
-
-def _table(title: str, fields: tuple[Field, ...]) -> list[str]:
-    rows = [f"| {_title(f.target)} | {f.reading} | {', '.join(f'`{n}`' for n in f.names)} |" for f in fields]
-    return [f"## {title}", "", "| field | read as | taken from |", "|---|---|---|", *rows, ""]
-
-
-def _operation_rows() -> list[str]:
-    spellings: dict[Operation, list[str]] = {}
-    for word, operation in OPERATIONS.items():
-        spellings.setdefault(operation, []).append(word)
-    return [f"| {op.name} | {op.kind or 'ignored'} | {', '.join(words)} |" for op, words in spellings.items()]
-
-
-def _words(title: str, words: Mapping[str, str]) -> list[str]:
-    meanings: dict[str, list[str]] = {}
-    for word, meaning in words.items():
-        meanings.setdefault(meaning, []).append(word)
-    rows = [f"| {meaning or '(none)'} | {', '.join(spelt)} |" for meaning, spelt in meanings.items()]
-    return [f"## {title}", "", "| ours | theirs |", "|---|---|", *rows, ""]
+NOISE = frozenset((
+    "logfire", "telemetry", "code", "process", "os", "host", "thread", "otel", "container", "k8s", "net",
+    "network", "http", "url", "server", "langgraph", "service", "metadata", "gcp", "hidden_params",
+    "model_request_parameters", "request_data",
+))  # fmt: skip
 
 
 if __name__ == "__main__":
+    from ingest.fields_page import document
+
     sys.stdout.write(document())

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingest import aliases
+from ingest import aliases, readings, tools
 from ingest import messages as parse
 from ingest.draft import Draft, Span
 from tocsin.model import Document, Message, Role, ToolCall
@@ -23,12 +23,8 @@ class Content:
         self._limits = limits
 
     def fill(self, kind: str, span: Span, draft: Draft) -> None:
-        for prefix, flat in draft.indexed.items():
-            target, numbered = aliases.INDEXED[prefix], unflatten(flat)
-            if draft.raw.setdefault(target, numbered) is not numbered and target == "_output":
-                draft.raw["_more"] = numbered
         if kind == "tool":
-            self._tool(span, draft)
+            self._execution(span, draft)
         elif kind == "retrieval":
             self._retrieval(draft)
         else:
@@ -71,29 +67,39 @@ class Content:
             outputs = parse.messages(raw["_taken"], "assistant")
         self.conversation(draft, _once(inputs), outputs)
 
-    def _tool(self, span: Span, draft: Draft) -> None:
+    def _execution(self, span: Span, draft: Draft) -> None:
         raw = draft.raw
-        given = raw.get("_arguments", raw.get("_given"))
-        taken = raw.get("_result", raw.get("_taken"))
+        given = _first(raw, "_arguments", "_given", "_input", "_parameters_given")
+        taken = _first(raw, "_result", "_taken", "_output")
+        if given is raw.get("_parameters_given") and tools.is_schema(given):
+            given = None
         if given is None and taken is None and span.events:
             inputs, outputs = from_events(span.events, raw)
             given = inputs[-1].text if inputs else None
             taken = outputs[-1].text if outputs else None
+        self.tool(draft, given, taken)
+
+    def tool(self, draft: Draft, given: Any, taken: Any) -> None:
+        """Set what a tool was given and gave back, out of what a framework wrapped around them."""
+        fields = draft.fields
         if given is not None:
-            draft.fields["tool_arguments"] = self._text(
-                parse.as_text(_unwrapped(given, "inputs", "input_str")), draft
-            )
+            fields["tool_arguments"] = self._text(tools.arguments(given), draft)
         if taken is not None:
-            result = parse.result_text(_tool_output(taken))
-            draft.fields["tool_result"] = self._text(result, draft)
+            outcome = tools.outcome(taken)
+            fields["tool_result"] = self._text(outcome.text, draft)
+            if outcome.call_id:
+                fields.setdefault("tool_call_id", outcome.call_id)
+            if outcome.failed:
+                fields.setdefault("error_type", "tool_error")
+                fields.setdefault("error_message", outcome.text[: readings.IDENTIFIER])
         if given is not None or taken is not None:
-            draft.fields["content_available"] = True
+            fields["content_available"] = True
 
     def _retrieval(self, draft: Draft) -> None:
         raw = draft.raw
         query = raw.get("_query", raw.get("_given"))
         if query is not None:
-            text = parse.as_text(_unwrapped(query, "query", "input"))
+            text = parse.as_text(tools.unwrapped(query, "query", "input", "query_str", "question"))
             self.conversation(draft, [Message("user", text)], [])
         found = parse.documents(raw.get("_documents", raw.get("_taken")))
         if found:
@@ -179,26 +185,16 @@ def _once(inputs: list[Message]) -> list[Message]:
     return inputs
 
 
-def _unwrapped(value: Any, *keys: str) -> Any:
-    """What a framework wrapped together with its own settings."""
-    inner = parse.structure(value)
-    if isinstance(inner, dict):
-        for key in keys:
-            if key in inner and (
-                "tags" in inner or "metadata" in inner or "kwargs" in inner or len(inner) == 1
-            ):
-                return inner[key]
-    return value
+def _first(raw: dict[str, Any], *names: str) -> Any:
+    return next((raw[name] for name in names if name in raw), None)
 
 
-def _tool_output(value: Any) -> Any:
-    """The content of a serialised framework message, or the value itself."""
-    inner = parse.structure(value)
-    if isinstance(inner, dict) and isinstance(inner.get("output"), dict):
-        inner = inner["output"]
-    if isinstance(inner, dict) and isinstance(inner.get("kwargs"), dict):
-        return inner["kwargs"].get("content", value)
-    return value
+def flattened(draft: Draft) -> None:
+    """Numbered attributes become the ingredients that they are."""
+    for prefix, flat in draft.indexed.items():
+        target, numbered = aliases.INDEXED[prefix], unflatten(flat)
+        if draft.raw.setdefault(target, numbered) is not numbered and target == "_output":
+            draft.raw["_more"] = numbered
 
 
 def unflatten(flat: dict[str, Any]) -> list[Any]:

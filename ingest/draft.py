@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ingest import aliases, readings
+from ingest.operations import COMPONENTS, NO_TOOLS, OPERATION_NAMES, OPERATIONS, SPAN_NAMES, Operation
 
 Attributes = dict[str, Any]
 
@@ -60,18 +61,22 @@ def _lookup(fields: tuple[aliases.Field, ...]) -> Lookup:
 
 _OPERATION = "_operation"  # already read by `operation`
 _SPAN: Lookup = {
-    **{name: (_OPERATION, 99, True, None) for name, _ in aliases.OPERATION_NAMES},
+    **{name: (_OPERATION, 99, True, None) for name, _ in OPERATION_NAMES},
     **_lookup(aliases.SPAN_FIELDS),
 }
 _RESOURCE = _lookup(aliases.RESOURCE_FIELDS)
 # A call shows in what came back, not in the name of a model alone: baggage copies that anywhere.
-_EVIDENCE = frozenset(
-    name
-    for field in aliases.SPAN_FIELDS
-    if field.target in ("input_tokens", "output_tokens", "response_id", "_output")
-    for name in field.names
-    if name.startswith(("gen_ai.", "llm."))
-)
+_PREFIXES = ("gen_ai.", "llm.")
+
+
+def _names(*targets: str) -> frozenset[str]:
+    fields = (field for field in aliases.SPAN_FIELDS if field.target in targets)
+    return frozenset(name for field in fields for name in field.names if name.startswith(_PREFIXES))
+
+
+_TOKENS = _names("input_tokens", "output_tokens", "response_id")
+_EVIDENCE = _TOKENS | _names("_output")
+_MODELS = _names("model", "_model", "response_model")
 
 
 def read(attributes: Attributes, draft: Draft, lookup: Lookup = _SPAN) -> Draft:
@@ -113,29 +118,53 @@ def resource_fields(attributes: Attributes) -> dict[str, Any]:
     return fields
 
 
-def operation(span: Span) -> aliases.Operation | None:
+def operation(span: Span) -> Operation | None:
     """What the span does; None: nothing of ours."""
     attributes = span.attributes
-    known: aliases.Operation | None = None
-    for name, words in aliases.OPERATION_NAMES:
+    known: Operation | None = None
+    unknown = ""
+    for name, words in OPERATION_NAMES:
         word = attributes.get(name)
         if word and isinstance(word, str):
             found = words.get(word) or words.get(word.strip('"').lower())
             if found is not None and found.kind is not None:
-                return found
+                return _mended(span, found) if found.kind == "tool" else found
             known = known or found
+            unknown = unknown or word
     if known is not None:
         return known
     if not _EVIDENCE.isdisjoint(attributes):
-        return aliases.OPERATIONS["chat"]
+        if unknown and not _is_call(attributes):
+            return OPERATIONS["step"]
+        return OPERATIONS["chat"]
     return _named(span)
 
 
-def _named(span: Span) -> aliases.Operation | None:
-    """A failed call may have left nothing but its name, `{operation} {model or tool}`."""
+def _is_call(attributes: Attributes) -> bool:
+    """Whether a span of an unknown operation is a call: it names a model and what that cost."""
+    return not _MODELS.isdisjoint(attributes) and not _TOKENS.isdisjoint(attributes)
+
+
+def _mended(span: Span, found: Operation) -> Operation:
+    """A step that is marked as a tool and executes none."""
+    if span.scope.startswith(NO_TOOLS):
+        return OPERATIONS["step"]
+    if span.name.startswith("handoff") and "gen_ai.tool.name" not in span.attributes:
+        return OPERATIONS["handoff"]
+    return found
+
+
+def _named(span: Span) -> Operation | None:
+    """What only a name tells: the class of a component, or a failed call's `{operation} {model or tool}`."""
+    component = span.attributes.get("haystack.component.type")
+    if isinstance(component, str):
+        return next((found for ending, found in COMPONENTS if component.endswith(ending)), OPERATIONS["step"])
+    whole = SPAN_NAMES.get(span.name)
+    if whole is not None:
+        return whole
     word, _, rest = span.name.partition(" ")
     if span.failed and rest and " " not in rest and "instrumentation" in span.scope:
-        found = aliases.OPERATIONS.get(word)
+        found = OPERATIONS.get(word)
         if found is not None and found.kind in ("llm", "tool"):
             return found
     return None

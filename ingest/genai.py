@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from ingest import aliases, coding_agents, readings
-from ingest.content import Content
+from ingest import aliases, coding_agents, readings, told, vendors
+from ingest.content import Content, flattened
 from ingest.draft import Attributes, Draft, Span, operation, read
-from ingest.messages import finish_reason, structure
+from ingest.messages import finish_reason
 from tocsin.model import Event
 from tocsin.settings import LimitSettings
 
@@ -17,7 +18,15 @@ _USAGE = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "cost_usd",
 )  # fmt: skip
-_NO_CONTENT = frozenset(("_finish", "_first_token", "_mcp", "_operation", "_usage"))
+_NO_CONTENT = frozenset((
+    "_finish", "_first_token", "_first_token_at", "_mcp", "_operation", "_usage", "_model", "_cost",
+    "_level", "_metadata", "_parameters", "_total_tokens",
+))  # fmt: skip
+_TOOL_PREFIX = re.compile(
+    r"^(?:.{0,64}\btools/call|execute_tool|tool[_ ]call|call_tool|running tool|tool|function)s?:?\s+", re.I
+)
+# Where a step's own name stands, better than in the name of its span.
+_STEP_NAMES = ("traceloop.entity.name", "operation.name", "genkit:name", "gen_ai.workflow.name")
 
 
 class SpanReader:
@@ -32,7 +41,12 @@ class SpanReader:
         if coding_agents.tells(span):
             return coding_agents.span_event(self, span, base)
         found = operation(span)
-        if found is None or found.kind is None:
+        if found is None:
+            vendor = vendors.translated(span.attributes)
+            if vendor is None:
+                return None
+            found, span.attributes = vendor
+        if found.kind is None:
             return None
         if found.kind == "tool" and str(span.attributes.get("gen_ai.tool.name", "")).startswith("("):
             return None  # a stand-in for several calls: "(merged tools)"
@@ -55,13 +69,19 @@ class SpanReader:
             fields["duration_ms"] = (end - start) / 1e6
         if draft.rest:
             self._unmapped(span.attributes, draft)
-        if span.events or draft.indexed or not _NO_CONTENT.issuperset(raw):
+        if "_metadata" in raw:
+            told.identify(draft)
+        if draft.indexed:
+            flattened(draft)
+        if kind == "llm":
+            told.complete(span, draft)
+        if span.events or not _NO_CONTENT.issuperset(raw):
             self._content.fill(kind, span, draft)
-        if "_usage" in raw:
-            _usage(fields, structure(raw["_usage"]))
         if "_finish" in raw:
             fields["finish_reason"] = finish_reason(raw["_finish"])
         _KINDS[kind](span, fields)
+        if "_level" in raw and raw["_level"].lower() == "error":
+            span.failed = True
         _status(span, fields)
         if "_first_token" in raw:
             _first_token(span, fields, raw["_first_token"])
@@ -79,7 +99,8 @@ class SpanReader:
         for key in draft.rest:
             if key.startswith(_INDEXED):
                 prefix = next(prefix for prefix in _INDEXED if key.startswith(prefix))
-                draft.indexed.setdefault(prefix, {})[key[len(prefix) :]] = attributes[key]
+                if key[len(prefix) : len(prefix) + 1].isdecimal():
+                    draft.indexed.setdefault(prefix, {})[key[len(prefix) :]] = attributes[key]
             elif len(kept) < self._limits.attributes and key.partition(".")[0] not in aliases.NOISE:
                 value = attributes[key]
                 if value not in (None, "", 0):
@@ -147,29 +168,6 @@ def _model_call(span: Span, fields: dict[str, Any]) -> None:
         fields["provider"] = aliases.PROVIDERS.get(provider.lower(), provider)
     if "cost_usd" in fields:
         fields["cost_source"] = "reported"
-    if "cache_read_tokens" in fields or "cache_write_tokens" in fields:
-        _include_cached(fields)
-
-
-def _usage(fields: dict[str, Any], usage: Any) -> None:
-    """Token counts that only a provider's own usage object tells."""
-    if not isinstance(usage, dict):
-        return
-    for name, paths in aliases.USAGE:
-        for path in paths:
-            outer, _, key = path.partition(".")
-            value = usage.get(outer)
-            found = value.get(key) if key and isinstance(value, dict) else None if key else value
-            tokens = readings.count(found)
-            if tokens is not None:
-                fields.setdefault(name, tokens)
-
-
-def _include_cached(fields: dict[str, Any]) -> None:
-    """Input tokens include cached ones. Where they are fewer than the cached, they surely did not."""
-    cached = (fields.get("cache_read_tokens") or 0) + (fields.get("cache_write_tokens") or 0)
-    if cached > fields.get("input_tokens", cached):
-        fields["input_tokens"] += cached
 
 
 def _other(span: Span, fields: dict[str, Any]) -> None:
@@ -186,8 +184,8 @@ def _tool(span: Span, fields: dict[str, Any]) -> None:
     if fields.get("tool_call_id", "").startswith("<"):  # "<not specified>"
         del fields["tool_call_id"]
     if "tool_name" not in fields:
-        words = span.name.split(" ")
-        fields["tool_name"] = words[-1] if len(words) > 1 else span.name.removesuffix(".tool")
+        named = _step_name(span) or _TOOL_PREFIX.sub("", span.name).removesuffix(".tool")
+        fields["tool_name"] = named or span.name
     name = fields["tool_name"]
     if name.startswith("mcp__") and name.count("__") >= 2:  # mcp__server__tool
         _, server, tool = name.split("__", 2)
@@ -198,11 +196,14 @@ def _tool(span: Span, fields: dict[str, Any]) -> None:
 def _agent(span: Span, fields: dict[str, Any]) -> None:
     _other(span, fields)
     if "agent" not in fields:
-        attributes = span.attributes
-        name = attributes.get("traceloop.entity.name") or attributes.get("gen_ai.workflow.name")
-        name = name or span.name.partition(" ")[2]
+        name = _step_name(span) or span.name.partition(" ")[2]
         if name:
-            fields["agent"] = readings.text(name)
+            fields["agent"] = name
+
+
+def _step_name(span: Span) -> str:
+    named = next((span.attributes[name] for name in _STEP_NAMES if span.attributes.get(name)), "")
+    return readings.text(named)
 
 
 _KINDS = {"llm": _model_call, "tool": _tool, "agent": _agent, "retrieval": _other, "evaluation": _other}

@@ -8,13 +8,21 @@ from typing import Any
 
 import orjson
 
-from ingest.aliases import FINISH, ROLES
 from ingest.lenient import Unreadable, loads
+from ingest.literal import NoLiteral, literal
+from ingest.words import FINISH, ROLES
 from tocsin.model import Document, Message, Role, ToolCall, ToolDefinition
 
 DEPTH = 8  # how far a message's content is followed into itself
-_TEXT_KEYS = ("text", "content", "input_text", "output_text", "value", "refusal", "json", "output", "result")
-_WRAPPERS = ("messages", "choices", "candidates", "generations", "outputs", "inputs", "input", "output")
+_TEXT_KEYS = (
+    "text", "content", "input_text", "output_text", "outputText", "value", "refusal", "json", "output",
+    "result", "completion", "generated_text", "message", "prompt",
+)  # fmt: skip
+_WRAPPERS = (
+    "messages", "choices", "candidates", "generations", "replies", "outputs", "inputs", "input", "output",
+    "contents", "value", "chat_messages", "args",
+)  # fmt: skip
+_ENCLOSED = ("message", "delta", "output", "response", "kwargs", "data")  # an object that holds the message
 _SILENT = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 
 
@@ -24,9 +32,19 @@ def structure(value: Any) -> Any:
         try:
             inner = loads(value.encode("utf-8", "replace"))
         except Unreadable:
-            return value
+            return _python(value)
         return structure(inner) if isinstance(inner, str) and inner != value and inner[:1] in "[{" else inner
     return value
+
+
+def _python(value: str) -> Any:
+    """The same for what `str()` made of a Python dict or list."""
+    if value[:2] not in ("{'", "['", "[{", "[(") or "'" not in value:
+        return value
+    try:
+        return literal(value)
+    except NoLiteral:
+        return value
 
 
 def as_text(value: Any) -> str:
@@ -56,46 +74,91 @@ def _collect(value: Any, role: Role, found: list[Message], depth: int) -> None:
             for item in value:
                 _collect(item, role, found, depth - 1)
     elif isinstance(value, dict):
-        wrapped = next((value[key] for key in _WRAPPERS if isinstance(value.get(key), list)), None)
-        if isinstance(value.get("message"), dict) and depth:  # choices and indexed messages
-            _collect(value["message"], role, found, depth - 1)
-        elif wrapped is not None and "role" not in value and depth:
-            _collect(wrapped, role, found, depth - 1)
-        else:
+        inner = _inner(value)
+        if inner is None or not depth:
             _add(value, role, found)
+        else:
+            _collect(inner, role, found, depth - 1)
     elif value:
         found.append(Message(role, as_text(value)))
 
 
+def _inner(value: Mapping[str, Any]) -> Any:
+    """The message or messages inside an object that is none itself; None: it is one."""
+    if "role" in value or value.get("type") in _PARTS:
+        return None
+    if isinstance(value.get("message"), dict):  # choices and indexed messages
+        return value["message"]
+    for key in _WRAPPERS:
+        if isinstance(value.get(key), list):
+            return value[key]
+    for key in _ENCLOSED:
+        inner = value.get(key)
+        if isinstance(inner, dict) and (key != "data" or value.get("type") in ROLES):
+            named = _constructed(value)
+            return {"role": named, **inner} if named and "role" not in inner else inner
+    content = value.get("content")  # candidates of Gemini
+    return content if isinstance(content, dict) and "parts" in content else None
+
+
+def _constructed(value: Mapping[str, Any]) -> str:
+    """The class of a message that LangChain serialised."""
+    path = value.get("id")
+    word = path[-1] if isinstance(path, list) and path else value.get("type")
+    return word if isinstance(word, str) and word.lower() in ROLES else ""
+
+
 def _is_part(value: Mapping[str, Any]) -> bool:
-    return "role" not in value and isinstance(value.get("type"), str) and value["type"] != "message"
+    kind = value.get("type")
+    if "role" in value or not isinstance(kind, str) or kind in ("message", "constructor"):
+        return False
+    return kind.lower() not in ROLES
 
 
 def _add(message: Mapping[str, Any], role: Role, found: list[Message]) -> None:
     """One message of the conversation; tool results inside it become messages of their own."""
-    named = message.get("role")
-    if named is None:
-        named = message.get("type") if message.get("type") in ROLES else None
-    own: Role = ROLES.get(named.lower(), role) if isinstance(named, str) else role
-    turn = Turn(own)
-    parts = message.get("parts")
-    turn.read(parts if parts is not None else message.get("content", message.get("contents")))
-    turn.read_calls(message.get("tool_calls") or message.get("toolCalls"))
-    call = message.get("function_call")
-    if isinstance(call, dict):
-        turn.read_calls([call])
+    own = _role(message)
+    turn = Turn(own or role)
+    turn.read(_first(message, _CONTENTS))
+    extra = message.get("additional_kwargs")
+    for holder in (message, extra if isinstance(extra, dict) else {}):
+        if not turn.calls:
+            turn.read_calls(holder.get("tool_calls") or holder.get("toolCalls"))
+            call = holder.get("function_call")
+            if isinstance(call, dict):
+                turn.read_calls([call])
     if not turn.seen:
         turn.read_part(message, DEPTH)
-    identity = message.get("tool_call_id") or message.get("toolCallId")
+    if turn.calls and own is None:
+        turn.role = "assistant"  # only a model calls
+    identity = _first(message, ("tool_call_id", "toolCallId", "call_id", "tool_use_id"))
     if own == "tool" and not identity:
         identity = message.get("id")
-    found.extend(turn.messages(as_text(identity), as_text(message.get("name"))))
+    named = message.get("name") if own is not None else ""
+    found.extend(turn.messages(as_text(identity), as_text(named)))
+
+
+_CONTENTS = ("parts", "content", "contents", "blocks", "_content")
+
+
+def _role(message: Mapping[str, Any]) -> Role | None:
+    for key in ("role", "_role", "type", "author"):
+        word = message.get(key)
+        if isinstance(word, str):
+            known = ROLES.get(word.lower().rpartition(".")[2])
+            if known is not None:
+                return known
+    return None
+
+
+def _first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((holder[key] for key in keys if holder.get(key) is not None), None)
 
 
 class Turn:
     """One message while its parts are read."""
 
-    __slots__ = ("calls", "results", "role", "seen", "texts")
+    __slots__ = ("calls", "results", "role", "seen", "silent", "texts")
 
     def __init__(self, role: Role) -> None:
         self.role: Role = role
@@ -103,10 +166,11 @@ class Turn:
         self.calls: list[ToolCall] = []
         self.results: list[Message] = []
         self.seen = False
+        self.silent = False  # something was thought that is no part of the conversation
 
     def messages(self, identity: str, name: str) -> list[Message]:
         text = self.texts[0] if len(self.texts) == 1 else "\n".join(self.texts)
-        if self.results and not text and not self.calls:
+        if not text and not self.calls and (self.results or self.silent):
             return self.results
         own = Message(self.role, text, tuple(self.calls), identity if self.role == "tool" else "", name)
         return [*self.results, own]
@@ -140,7 +204,7 @@ class Turn:
         if kind == "text" and isinstance(part.get("content"), str):
             self._say(part["content"])
         elif kind in _SILENT:
-            self.seen = True
+            self.seen = self.silent = True
         elif not (self._call(part, kind) or self._result(part, kind) or self._media(part, kind)):
             self._words(part, depth)
 
@@ -157,39 +221,29 @@ class Turn:
             self.texts.append(text)
 
     def _call(self, part: Mapping[str, Any], kind: Any) -> bool:
-        inner = part.get("functionCall") or part.get("function_call") or part.get("toolUse")
+        inner = _first(part, _CALLED)
         if isinstance(inner, dict):
             part = inner
-        elif kind not in (
-            "tool_call",
-            "tool_use",
-            "server_tool_call",
-            "server_tool_use",
-            "tool-call",
-            "function_call",
-        ):
+        elif kind not in _CALL_PARTS:
             return False
         self.seen = True
         self.calls.append(tool_call(part))
         return True
 
     def _result(self, part: Mapping[str, Any], kind: Any) -> bool:
-        inner = part.get("functionResponse") or part.get("function_response") or part.get("toolResult")
+        inner = _first(part, _ANSWERED)
         if isinstance(inner, dict):
             part = inner
-        elif not (
-            isinstance(kind, str)
-            and kind in _RESULT_PARTS
-            or isinstance(kind, str)
-            and kind.endswith("_tool_result")
-        ):
+        elif not isinstance(kind, str) or (kind not in _RESULT_PARTS and not kind.endswith("_tool_result")):
             return False
         self.seen = True
-        keys = ("response", "result", "content", "output")
-        value = next((part[key] for key in keys if part.get(key) is not None), "")
-        identity = next((part[key] for key in _CALL_IDS if part.get(key)), "")
-        name = part.get("name") or part.get("toolName") or ""
-        self.results.append(Message("tool", result_text(value), (), as_text(identity), as_text(name)))
+        origin = part.get("origin")
+        origin = origin if isinstance(origin, dict) else {}
+        identity = next((part[key] for key in _CALL_IDS if part.get(key)), origin.get("id"))
+        name = _first(part, _NAMES) or origin.get("tool_name")
+        value = _first(part, ("response", "result", "content", "output"))
+        text = "" if value is None else result_text(value)
+        self.results.append(Message("tool", text, (), as_text(identity), as_text(name)))
         return True
 
     def _media(self, part: Mapping[str, Any], kind: Any) -> bool:
@@ -220,10 +274,19 @@ class Turn:
             self.read_part(inner, depth - 1)
 
 
-_RESULT_PARTS = frozenset(
-    ("tool_call_response", "server_tool_call_response", "tool_result", "tool-result", "function_call_output")
-)
-_CALL_IDS = ("id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId", "call_id")
+_CALLED = ("functionCall", "function_call", "toolUse", "toolRequest", "tool_call")
+_ANSWERED = ("functionResponse", "function_response", "toolResult", "toolResponse", "tool_call_result")
+_CALL_PARTS = frozenset((
+    "tool_call", "tool_use", "server_tool_call", "server_tool_use", "tool-call", "function_call", "toolCall",
+    "mcp_call", "custom_tool_call", "mcp_tool_use",
+))  # fmt: skip
+_RESULT_PARTS = frozenset((
+    "tool_call_response", "server_tool_call_response", "tool_result", "tool-result", "function_call_output",
+    "custom_tool_call_output", "tool_response", "toolResult",
+))  # fmt: skip
+_PARTS = _CALL_PARTS | _RESULT_PARTS
+_CALL_IDS = ("id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId", "call_id", "ref")
+_NAMES = ("name", "toolName", "tool_name")
 
 
 def _looks_like_parts(value: Any) -> bool:
@@ -234,8 +297,11 @@ def _looks_like_parts(value: Any) -> bool:
 
 
 _PART_KEYS = frozenset(
-    ("type", "text", "parts", "toolUse", "toolResult", "functionCall", "functionResponse", "message_content")
-)
+    (
+        "type", "text", "parts", "toolUse", "toolResult", "functionCall", "functionResponse",
+        "message_content", "block_type", "toolRequest", "toolResponse", "tool_call", "tool_call_result",
+    )
+)  # fmt: skip
 
 
 def result_text(value: Any) -> str:
@@ -245,6 +311,9 @@ def result_text(value: Any) -> str:
         turn = Turn("tool")
         turn.read(value)
         return "\n".join(turn.texts) or as_text(value)
+    if isinstance(value, dict) and ("isError" in value or "structuredContent" in value):  # of MCP
+        content = value.get("content")
+        return result_text(content if content else value.get("structuredContent"))
     if isinstance(value, dict) and len(value) == 1:
         only = next(iter(value.values()))
         if isinstance(only, str) and next(iter(value)) in ("result", "output", "content", "response"):
@@ -259,10 +328,11 @@ def tool_call(call: Mapping[str, Any]) -> ToolCall:
         call = inner
     function = call.get("function")
     body: Mapping[str, Any] = function if isinstance(function, dict) else call
-    keys = ("arguments", "args", "input")
-    arguments = next((body[key] for key in keys if body.get(key) is not None), "")
+    arguments = _first(body, ("arguments", "args", "input", "parameters"))
     identity = next((call[key] for key in ("call_id", "id", *_CALL_IDS[1:]) if call.get(key)), "")
-    name = body.get("name") or body.get("toolName") or (function if isinstance(function, str) else "")
+    name = _first(body, _NAMES) or (function if isinstance(function, str) else "")
+    if isinstance(arguments, str):
+        arguments = _python(arguments)
     return ToolCall(as_text(identity), as_text(name), as_text(arguments))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parts import recordings
 
-from ingest import aliases
+from ingest import aliases, fields_page
 from ingest.otlp import OtlpDecoder
 from tocsin.model import Event, Reject, ToolCall
 from tocsin.settings import LimitSettings
@@ -520,4 +520,4 @@ def decode_safely(document: Json) -> list[Event | Reject]:
 
 def test_the_page_of_fields_is_true() -> None:
     page = Path(__file__).parents[2] / "docs" / "fields.md"
-    assert page.read_text() == aliases.document()
+    assert page.read_text() == fields_page.document()
