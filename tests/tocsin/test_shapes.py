@@ -16,7 +16,8 @@ def reject(shape: str) -> Reject:
 
 def test_a_shape_is_counted_by_name() -> None:
     metrics = Metrics()
-    figures.released(metrics, Batch(rejects=[reject("a,b"), reject("a,b"), reject("c"), Reject(reason="invalid")]))
+    rejects = [reject("a,b"), reject("a,b"), reject("c"), Reject(reason="invalid")]
+    figures.released(metrics, Batch(rejects=rejects))
     assert metrics.value(NAME, shape="a,b") == 2 and metrics.value(NAME, shape="c") == 1
     assert metrics.total(NAME) == 3
 

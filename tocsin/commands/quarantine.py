@@ -131,7 +131,8 @@ def _shapes(options: argparse.Namespace, settings: config.Config) -> int:
             sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
         return OK
     rows = [("entries", "first", "last", "source", "shape")]
-    rows += [(f"{n:,}", moment(first), moment(last), source, shape) for shape, n, first, last, source in found]
+    for shape, entries, first, last, source in found:
+        rows.append((f"{entries:,}", moment(first), moment(last), source, shape))
     if found:
         columns(rows)
     else:
