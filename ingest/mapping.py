@@ -43,7 +43,9 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     when: Annotated[When, Meta(description="which documents are meant")]
-    kind: Annotated[Kind, Meta(description="what a document tells of, where `fields` do not say")] = "llm"
+    kind: Annotated[
+        Kind, Meta(description="what a document tells of, where `fields` and `words` do not say")
+    ] = "llm"
     fields: Annotated[
         dict[str, str | list[str]],
         Meta(description="field of an event to its path, or to several of which the first present counts"),
@@ -88,7 +90,7 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         reader = NativeDecoder()
         for name, value in self.constants.items():
             if not _unusable(name) and _event(reader, {name: value}).invalid_fields:
-                yield f"constants.{name}: {value!r} cannot be a {name}{_among(name)}"
+                yield f"constants.{name}: {value!r} cannot be the {name}{_among(name)}"
             if name in self.fields:
                 yield f"constants.{name}: also in fields; leave one of them out"
         for name, words in self.words.items():
@@ -98,7 +100,7 @@ class MappingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 yield f"words.{name}: only for fields that are words"
                 continue
             wrong = [word for word in words.values() if _event(reader, {name: word}).invalid_fields]
-            yield from (f"words.{name}: {word!r} cannot be a {name}{_among(name)}" for word in wrong)
+            yield from (f"words.{name}: {word!r} cannot be the {name}{_among(name)}" for word in wrong)
         for name in self.scale:
             if name not in (*_NUMBERS, *_COUNTS) and not _unusable(name):
                 yield f"scale.{name}: only for numbers: {', '.join((*_NUMBERS[1:], *_COUNTS))}"
@@ -150,6 +152,8 @@ class Mapped:
         words = self._settings.words.get(field)
         if words is not None:
             value = words.get(readings.text(value), value)
+        if field == "kind" and value not in native.CHOICES["kind"]:
+            return self._settings.kind
         factor = self._settings.scale.get(field)
         if factor is not None:
             number = readings.score(value)
