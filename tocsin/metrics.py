@@ -82,6 +82,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("tocsin_ticks_total", "counter", (), "ticks sent to silent exchange partitions"),
     Metric("tocsin_dead_letters_total", "counter", (), "refused records copied to the dead-letter topic"),
+    Metric("tocsin_http_requests_total", "counter", ("path", "code"), "requests answered by the receiver"),
+    Metric("tocsin_http_request_seconds", "seconds", ("path",), "head of a request to its answer"),
+    Metric("tocsin_http_body_bytes_total", "counter", ("path",), "bytes of their bodies, as they were sent"),
+    Metric("tocsin_http_accepted_total", "counter", ("path",), "spans, log records and documents accepted"),
+    Metric("tocsin_http_rejected_total", "counter", ("path",), "of these, larger than a record: not kept"),
+    Metric("tocsin_http_connections", "gauge", (), "open connections of the receiver"),
+    Metric("tocsin_journal_bytes", "gauge", (), "bytes in the journal that a checkpoint may still need"),
+    Metric("tocsin_journal_records", "gauge", (), "records of these bytes"),
 )
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
