@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SOURCES: dict[str, str] = {
     "file": "ingest.file:FileSource",
+    "http": "ingest.http:HttpSource",
     "kafka": "ingest.kafka:KafkaSource",
 }
 
