@@ -7,12 +7,10 @@ Deleted rows are overwritten, and the write-ahead log is cut: a record's raw tex
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -21,31 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
-from tocsin.contracts import ConfigError, LogChanged, SourceUnavailable, StateUnreadable, TocsinError
+from ingest.journal_file import FILE, PLAIN, SEALED, Standing, Transaction, open_file, sealed_place, standing
+from tocsin.contracts import TocsinError
 from tocsin.logs import Log
 
 if TYPE_CHECKING:
     from tocsin.sealing import Keys
 
-FILE = "journal.sqlite"
-FORMAT = 1
-PLAIN, SEALED = 0, 1  # sealed ones are compressed before
 DELETED_ROWS, DELETED_BYTES = 512, 8 << 20  # of one transaction, so that no request waits long behind it
 CLOSE_SECONDS = 5.0
-_APPLICATION = 0x70C52
-
-_SCHEMA = f"""
-begin immediate;
-create table log (name text not null, first integer not null, next integer not null, clock real not null);
-create table records (
-    id integer primary key, arrival real not null, tenant text not null, size integer not null,
-    form integer not null, value blob not null
-);
-pragma application_id = {_APPLICATION};
-pragma user_version = {FORMAT};
-commit;
-"""
-
 log = Log("journal")
 
 
@@ -57,25 +39,11 @@ class Unwritable(TocsinError):
     """The disk did not take it; nothing of it was accepted."""
 
 
-class Standing(NamedTuple):
-    """How the journal stands."""
-
-    name: str
-    first: int  # the oldest offset that is kept
-    next: int  # the offset of the next record
-    clock: float  # arrival of the newest record, epoch seconds
-
-
 class _Waiting(NamedTuple):
     tenant: str
     values: Sequence[bytes]
     size: int
     done: Future[None]
-
-
-def sealed_place(name: str, offset: int, tenant: str) -> str:
-    """What a sealed record is bound to."""
-    return f"record {offset} of {tenant or 'everybody'} in the journal {name}"
 
 
 class Journal:
@@ -105,7 +73,7 @@ class Journal:
         self._queue: list[_Waiting] = []
         self._release_below = 0
         self._closing = False
-        self._lock, self._database = _open(directory, self.path)
+        self._lock, self._database = open_file(directory, self.path)
         self.standing = standing(self._database, self.path)
         rows = self._database.execute("select tenant, sum(size) from records group by tenant")
         self._bytes: Counter[str] = Counter(dict(rows.fetchall()))
@@ -218,7 +186,7 @@ class Journal:
                 rows.append((offset, clock, each.tenant, len(value), form, stored))
                 offset += 1
         after = before._replace(next=offset, clock=clock)
-        with _Transaction(self._database) as database:
+        with Transaction(self._database) as database:
             database.executemany("insert into records values (?, ?, ?, ?, ?, ?)", rows)
             database.execute("update log set next = ?, clock = ?", (after.next, after.clock))
         return after
@@ -234,7 +202,7 @@ class Journal:
         sizes: Counter[str] = Counter()
         first = self.standing.first
         try:
-            with _Transaction(self._database) as database:
+            with Transaction(self._database) as database:
                 oldest = database.execute(
                     "select id, tenant, size from records where id < ? order by id limit ?",
                     (below, DELETED_ROWS),
@@ -264,115 +232,3 @@ class Journal:
         if reason != self.failing:
             log.error("the journal cannot be written", path=str(self.path), error=reason)
         self.failing = reason
-
-
-class _Transaction:
-    """All of it or nothing; leaving it means durable."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._database.execute("begin immediate")
-        return self._database
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            if kind is None:
-                self._database.execute("commit")
-        finally:
-            if self._database.in_transaction:
-                self._database.execute("rollback")
-
-
-def standing(database: sqlite3.Connection, path: Path) -> Standing:
-    """As the file says. Raises SourceUnavailable and LogChanged."""
-    try:
-        row = database.execute("select name, first, next, clock from log").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise trouble(path, error) from error
-    if row is None:
-        raise trouble(path, sqlite3.DatabaseError("its first line is missing"))
-    return Standing(*row)
-
-
-def trouble(path: Path, error: sqlite3.Error) -> TocsinError:
-    """What an error of the database means."""
-    if isinstance(error, sqlite3.OperationalError):
-        return SourceUnavailable(f"{path}: {error}")
-    return LogChanged(
-        f"{path} is damaged ({error}): records that were accepted are in it. Restore it, or move the "
-        "directory away to begin with an empty one"
-    )
-
-
-def _open(directory: Path, path: Path) -> tuple[int, sqlite3.Connection]:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(directory)
-    except OSError as error:
-        raise SourceUnavailable(f"journal directory {directory}: {error.strerror}") from error
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return lock, _prepare(path)
-    except BaseException as error:
-        os.close(lock)
-        if isinstance(error, sqlite3.Error):
-            raise trouble(path, error) from error
-        if isinstance(error, OSError):
-            raise SourceUnavailable(f"{path}: {error.strerror}") from error
-        raise
-
-
-def _prepare(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("pragma page_size = 8192")
-        database.execute("pragma temp_store = memory")
-        if not database.execute("select 1 from sqlite_master").fetchone():
-            database.executescript(_SCHEMA)
-        check_format(database, path)
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = full")
-        database.execute("pragma secure_delete = on")
-        database.execute("pragma journal_size_limit = 67108864")
-        name = f"journal-{uuid.uuid4()}"
-        database.execute("insert into log select ?, 0, 0, 0.0 where not exists (select 1 from log)", (name,))
-        _sync(path.parent)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def check_format(database: sqlite3.Connection, path: Path) -> None:
-    """Raises ConfigError where it is something else, StateUnreadable where it is newer."""
-    application = database.execute("pragma application_id").fetchone()[0]
-    version = database.execute("pragma user_version").fetchone()[0]
-    if application != _APPLICATION:
-        raise ConfigError([f"[source] directory: {path} is a database of something else; name another one"])
-    if version > FORMAT:
-        raise StateUnreadable(
-            f"{path} has format {version}, this Tocsin reads up to {FORMAT}: install the newer version again"
-        )
-
-
-def _sync(directory: Path) -> None:
-    """A new file is there after a loss of power, too."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _lock(directory: Path) -> int:
-    """An exclusive lock on the directory, which the system drops with the process."""
-    handle = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        message = f"[source] directory: {directory} is in use by another Tocsin; one serves one process"
-        raise ConfigError([message]) from None
-    return handle

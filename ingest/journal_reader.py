@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
-from ingest.journal import FILE, SEALED, Journal, Standing, check_format, sealed_place, standing, trouble
+from ingest.journal import Journal
+from ingest.journal_file import FILE, SEALED, Standing, check_format, sealed_place, standing, trouble
 from tocsin.contracts import Changes, LogChanged, Reader, Source, SourceUnavailable
 from tocsin.model import Partition, Record
 from tocsin.unpack import Owned
