@@ -46,19 +46,8 @@ SESSION_KEYS = (
 USER_KEYS = ("user_id", "userId", "end_user_id", "enduser_id", "user")
 
 
-# Providers whose own answers LiteLLM repeats, member by member, as `llm.PROVIDER.MEMBER`.
-_RAW = (
-    "openai", "azure", "anthropic", "gemini", "vertex_ai", "bedrock", "mistral", "groq", "cohere", "deepseek",
-    "ollama", "openrouter", "together_ai", "fireworks_ai", "xai", "azure_ai", "perplexity", "hosted_vllm",
-)  # fmt: skip
-
-
 def _metadata(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple([prefix + key for prefix in _METADATA for key in keys])
-
-
-def _raw(member: str) -> tuple[str, ...]:
-    return tuple([f"llm.{provider}.{member}" for provider in _RAW])
 
 
 SPAN_FIELDS: tuple[Field, ...] = (
@@ -70,14 +59,14 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "gen_ai.request.model", "llm.request.model_name", "llm.request.model", "ai.model.id",
         "gen_ai.request.model_name", "ai.model_id")),
     Field("response_model", "text", (
-        *_raw("model"), "gen_ai.response.model",
+            "gen_ai.response.model",
         "llm.response.model_name", "llm.response.model", "ai.response.model")),
     # the one model that is named, without saying whether it was asked for or answered
     Field("_model", "text", (
         "llm.model_name", "langfuse.observation.model.name", "mlflow.llm.model", "llm.model",
         "embedding.model_name", "reranker.model_name", "model_name", "gen_ai.model", "model")),
     Field("response_id", "text", (
-        *_raw("id"), "gen_ai.response.id", "llm.response.id", "ai.response.id", "gen_ai.request.id")),
+            "gen_ai.response.id", "llm.response.id", "ai.response.id", "gen_ai.request.id")),
     Field("_finish", "value", (
         "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason",
         "ai.response.finishReason", "llm.response.finish_reason", "llm.response.stop_reason",

@@ -110,6 +110,12 @@ def read(attributes: Attributes, draft: Draft, lookup: Lookup = _SPAN) -> Draft:
     return draft
 
 
+def meaning(name: str) -> tuple[str, int]:
+    """What a span's attribute tells (a target of the table) and how good its name is; "": nothing known."""
+    alias = _SPAN.get(name)
+    return alias[:2] if alias else ("", 0)
+
+
 def resource_fields(attributes: Attributes) -> dict[str, Any]:
     """What a resource says about all of its spans."""
     fields = read(attributes, Draft(), _RESOURCE).fields

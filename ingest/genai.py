@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import force_setattr
+
 from ingest import aliases, coding_agents, readings, told, vendors
 from ingest.content import Content, flattened
 from ingest.draft import Attributes, Draft, Span, operation, read
@@ -42,6 +44,10 @@ class SpanReader:
             return coding_agents.span_event(self, span, base)
         found = operation(span)
         if found is None:
+            bodies = vendors.repeated(span.attributes)
+            if bodies is not None:
+                span.attributes = bodies
+                return _inside(self.finish(span, aliases.OPERATIONS["chat"], base))
             vendor = vendors.translated(span.attributes)
             if vendor is None:
                 return None
@@ -73,6 +79,8 @@ class SpanReader:
             told.identify(draft)
         if draft.indexed:
             flattened(draft)
+        if "_level" in raw and raw["_level"].lower() == "error":
+            span.failed = True
         if kind == "llm":
             told.complete(span, draft)
         if span.events or not _NO_CONTENT.issuperset(raw):
@@ -80,8 +88,6 @@ class SpanReader:
         if "_finish" in raw:
             fields["finish_reason"] = finish_reason(raw["_finish"])
         _KINDS[kind](span, fields)
-        if "_level" in raw and raw["_level"].lower() == "error":
-            span.failed = True
         _status(span, fields)
         if "_first_token" in raw:
             _first_token(span, fields, raw["_first_token"])
@@ -107,6 +113,14 @@ class SpanReader:
                     kept[key[:256]] = readings.text(value)[:width]
         if kept:
             draft.fields["attributes"] = kept
+
+
+def _inside(event: Event) -> Event:
+    """The bodies of a call in a span of their own: they belong to the span around it."""
+    if event.parent_span_id:
+        force_setattr(event, "join", f"{event.trace_id}:{event.parent_span_id}")
+        force_setattr(event, "half", "response")
+    return event
 
 
 def _waits(span: Span, found: aliases.Operation, fields: Mapping[str, Any]) -> str:

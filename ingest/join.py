@@ -38,7 +38,7 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
     for item in items:
         if isinstance(item, Reject) or item.kind not in ("llm", "tool"):
             continue
-        other = _same_call(item, spans, firsts) or _streamed(item, items)
+        other = _around(item, spans) or _same_call(item, spans, firsts) or _streamed(item, items)
         if other is None or id(other) in gone or id(item) in gone:
             continue
         outer, inner = (item, other) if other.parent_span_id == item.span_id != "" else (other, item)
@@ -46,6 +46,12 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
         _fill(stays, goes)
         gone.add(id(goes))
     return [item for item in items if id(item) not in gone] if gone else items
+
+
+def _around(item: Event, spans: dict[str, Event]) -> Event | None:
+    """The call whose bodies this span repeats."""
+    parent = spans.get(item.parent_span_id) if item.half == "response" else None
+    return parent if parent is not None and parent.join == item.join and not parent.half else None
 
 
 def _same_call(item: Event, spans: dict[str, Event], firsts: dict[tuple[str, str], Event]) -> Event | None:
@@ -97,6 +103,8 @@ def _fill(stays: Event, goes: Event) -> None:
         other: Any = getattr(goes, name)
         if value == default and other != default:
             force_setattr(stays, name, other)
+    if goes.half == "response" and goes.response_id:
+        force_setattr(stays, "response_id", goes.response_id)  # the provider's own
     if stays.response_model == stays.model != goes.response_model != "":
         force_setattr(stays, "response_model", goes.response_model)  # not just the request's again
     if stays.input_tokens is not None and goes.input_tokens is not None:

@@ -167,5 +167,8 @@ CONTENT_IN_LOGS: tuple[str, ...] = (
     "gcp.vertex.agent",
 )
 
+# Scopes that count Anthropic's cached tokens apart from the input tokens, as Anthropic does.
+CACHED_APART: tuple[str, ...] = ("openlit.instrumentation.anthropic",)
+
 # A vendor's own word for what a span is, by the last part of an attribute's name.
 GENERIC_KINDS = _KINDS

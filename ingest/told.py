@@ -8,6 +8,7 @@ from typing import Any
 from ingest import aliases, bodies, readings
 from ingest.draft import Draft, Span
 from ingest.messages import structure
+from ingest.operations import CACHED_APART
 from ingest.times import epoch
 from ingest.words import STREAM_EVENTS
 
@@ -37,7 +38,7 @@ def complete(span: Span, draft: Draft) -> None:
                 fields.setdefault(field, asked[field])
         if "response_id" in answered:
             fields.setdefault("response_id", answered["response_id"])
-        _say(raw, asked, answered)
+        _say(raw, asked, answered, failed=span.failed)
         for usage in (raw.get("_usage"), answered.get("_usage")):
             _count(fields, bodies.usage(usage))
         _cost(fields, raw.get("_cost"))
@@ -46,7 +47,8 @@ def complete(span: Span, draft: Draft) -> None:
     if "_first_token_at" in raw:
         _first_token(span, fields, raw["_first_token_at"])
     if not fields.keys().isdisjoint(_CACHED):
-        _include_cached(fields, raw.get("_total_tokens"))
+        apart = span.scope.startswith(CACHED_APART) or _without_details(span, fields)
+        _include_cached(fields, raw.get("_total_tokens"), apart=apart)
 
 
 def _is_body(value: Any) -> bool:
@@ -90,9 +92,10 @@ def _name_models(draft: Draft, asked: Mapping[str, Any], answered: Mapping[str, 
 _HEARD = frozenset(("_taken", "_output", "_answer", "_calls"))
 
 
-def _say(raw: dict[str, Any], asked: Mapping[str, Any], answered: Mapping[str, Any]) -> None:
-    """Messages, tools and the reason to stop, as ingredients."""
-    if "_input" not in raw or _is_body(raw["_input"]):
+def _say(raw: dict[str, Any], asked: Mapping[str, Any], answered: Mapping[str, Any], *, failed: bool) -> None:
+    """Messages, tools and the reason to stop, as ingredients. Instructions alone are no conversation:
+    the rest may come in log records, unless the call failed."""
+    if ("_input" not in raw or _is_body(raw["_input"])) and ("_input" in asked or failed):
         for ingredient in ("_system", "_input"):
             if ingredient in asked:
                 raw[ingredient] = asked[ingredient]
@@ -134,12 +137,20 @@ def _first_token(span: Span, fields: dict[str, Any], written: str) -> None:
         fields.setdefault("first_token_ms", (moment - span.start / 1e9) * 1e3)
 
 
-def _include_cached(fields: dict[str, Any], total: int | None) -> None:
+def _without_details(span: Span, fields: Mapping[str, Any]) -> bool:
+    """The Vercel AI SDK took over Anthropic's own count until it began to tell the details."""
+    attributes = span.attributes
+    if "ai.usage.cachedInputTokens" not in attributes or "anthropic" not in str(fields.get("provider")):
+        return False
+    return not any(name.startswith("ai.usage.inputTokenDetails.") for name in attributes)
+
+
+def _include_cached(fields: dict[str, Any], total: int | None, *, apart: bool) -> None:
     """Input tokens include cached ones. Where they are fewer than the cached, or where the total counts
     those once more, they did not."""
     cached = sum(fields.get(name) or 0 for name in _CACHED)
     given, output = fields.get("input_tokens"), fields.get("output_tokens")
     if cached and given is not None:
-        apart = total is not None and output is not None and total == given + output + cached
+        apart |= total is not None and output is not None and total == given + output + cached
         if cached > given or apart:
             fields["input_tokens"] = given + cached

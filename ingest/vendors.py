@@ -1,7 +1,8 @@
 """Spans whose producer keeps to no convention: everything stands in a namespace of its own.
 
 What their names end in still says what they mean: `acme.span.type`, `acme.usage.input_tokens`. Such
-attributes are given the name that everybody else uses.
+attributes are given the name that everybody else uses. LiteLLM repeats a provider's request and answer,
+member by member, in a span inside the one of the call: `llm.openai.choices`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ingest.draft import Attributes
+from ingest.messages import structure
 from ingest.operations import GENERIC_KINDS, OPERATIONS, Operation
 
 LONGEST = 128  # characters of a name that is looked at
@@ -69,6 +71,27 @@ ENDINGS: Mapping[str, str] = {
     "metadata": "metadata",
 }  # fmt: skip
 _TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+
+
+_REPEATED = re.compile(r"llm\.([a-z_0-9]{1,32})\.([a-zA-Z_]{1,64})")
+_ASKED = frozenset(("messages", "system", "tools", "input", "contents", "instructions", "stream"))
+_CONVENTIONAL = frozenset(("usage", "token_count", "request", "response", "cost", "token", "prompt_template"))
+
+
+def repeated(attributes: Attributes) -> Attributes | None:
+    """The bodies of a call that a span repeats, under known names; None: it repeats none."""
+    asked: Attributes = {}
+    answered: Attributes = {}
+    for key, value in attributes.items():
+        found = _REPEATED.fullmatch(key) if key.startswith("llm.") else None
+        if found and found[1] not in _CONVENTIONAL and value not in (None, ""):
+            (asked if found[2] in _ASKED else answered)[found[2]] = structure(value)
+    if _ANSWERS.isdisjoint(answered):
+        return None
+    return {"input.value": asked, "output.value": answered}
+
+
+_ANSWERS = frozenset(("choices", "content", "candidates", "output", "message"))
 
 
 def translated(attributes: Attributes) -> tuple[Operation, Attributes] | None:
