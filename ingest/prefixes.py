@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import orjson
 
+_SCAN = json.JSONDecoder().raw_decode
+_SEAM = re.compile(rb"\}\s*\{")
 _HEAD = 2048  # bytes in which the document must begin
 _STARTS = 8  # places that are tried
 _START = re.compile(rb"(?:^|(?<=[\s:=]))[{\[]")
@@ -46,6 +49,21 @@ def behind(line: bytes) -> Behind | None:
             name, said = _words(line[:start].decode("utf-8", "replace"))
             return Behind(name, document, said)
     return None
+
+
+def several(text: bytes) -> list[bytes]:
+    """Documents that follow one another with nothing but blanks between them; what is broken is the last."""
+    if not text.startswith(b"{") or not _SEAM.search(text):
+        return []
+    words, at, found = text.decode("utf-8", "replace"), 0, []
+    while at < len(words):
+        try:
+            _, end = _SCAN(words, at)
+        except (ValueError, RecursionError):
+            end = len(words)
+        found.append(words[at:end].encode())
+        at = len(words) - len(words[end:].lstrip()) if end < len(words) else end
+    return found
 
 
 def _starts(line: bytes) -> Iterator[int]:

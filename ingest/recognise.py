@@ -23,8 +23,9 @@ from ingest.mapping import Mapped, MappingSettings
 from ingest.native import MARK, NativeDecoder
 from ingest.otlp import OtlpDecoder
 from ingest.otlp_proto import OtlpProtoDecoder, looks_like
-from ingest.prefixes import behind
+from ingest.prefixes import behind, several
 from ingest.surroundings import Surroundings, time_of
+from ingest.walk import Walk
 from tocsin import registry
 from tocsin.contracts import Decoder
 from tocsin.model import Decoded, Event, Reject
@@ -97,37 +98,52 @@ class Recogniser:
 
     def decode(self, value: bytes) -> Decoded:
         """What the record holds."""
-        if self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
-            return self._native.decode(value)
-        if self._otlp and value.startswith(_TRACES):
-            return self._otlp.decode(value)
-        if self._proto and looks_like(value):
-            return self._proto.decode(value)
-        found = self.look(value)
-        return Decoded(found.items, found.ignored)
+        usual = self._usual(value)
+        if usual is not None:
+            return usual[1]
+        walk = Walk(self._limits)
+        self._unusual(value, walk, UNWRAPS)
+        walk.end()
+        return Decoded(walk.items, walk.ignored)
 
     def look(self, value: bytes) -> Recognition:
         """The same, with the layers and the formats that were told."""
-        walk = _Walk(self._limits)
+        walk = Walk(self._limits)
         self._bytes(value, walk, UNWRAPS)
+        walk.end()
         return Recognition(tuple(walk.layers), tuple(walk.parsers), walk.items, walk.ignored)
+
+    def _usual(self, value: bytes) -> tuple[str, Decoded] | None:
+        """What most records are is told by their first bytes; None: it takes a closer look."""
+        if self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
+            name, found = "native", self._native.decode(value)
+        elif self._otlp and value.startswith(_TRACES):
+            name, found = "otlp", self._otlp.decode(value)
+        elif self._proto and looks_like(value):
+            return "otlp_proto", self._proto.decode(value)
+        else:
+            return None
+        if len(found.items) == 1 and _undecodable(found.items[0]):  # several on lines, perhaps
+            return None
+        return name, found
 
     # From the outside in.
 
-    def _bytes(self, value: bytes, walk: _Walk, unwraps: int) -> None:
+    def _bytes(self, value: bytes, walk: Walk, unwraps: int) -> None:
+        usual = self._usual(value)
+        if usual is None:
+            return self._unusual(value, walk, unwraps)
+        if usual[0] == "otlp_proto":
+            walk.layer("protobuf")
+        return walk.add(*usual)
+
+    def _unusual(self, value: bytes, walk: Walk, unwraps: int) -> None:
         if compressed(value):
             self._expanded(value, walk, unwraps)
-        elif self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
-            walk.add("native", self._native.decode(value))
-        elif self._otlp and value.startswith(_TRACES):
-            walk.add("otlp", self._otlp.decode(value))
-        elif self._proto and looks_like(value):
-            walk.layer("protobuf")
-            walk.add("otlp_proto", self._proto.decode(value))
         else:
             self._text(value, walk, unwraps)
 
-    def _expanded(self, value: bytes, walk: _Walk, unwraps: int) -> None:
+    def _expanded(self, value: bytes, walk: Walk, unwraps: int) -> None:
         walk.layer("gzip" if value.startswith(GZIP) else "zstd")
         try:
             inner = expand(value, walk.room)
@@ -140,7 +156,7 @@ class Recogniser:
             return walk.refuse("undecodable", "compressed twice")
         return self._bytes(inner, walk, unwraps)
 
-    def _text(self, text: bytes, walk: _Walk, unwraps: int) -> None:
+    def _text(self, text: bytes, walk: Walk, unwraps: int) -> None:
         """One document, or one on each line, or one behind words."""
         try:
             document = loads(text)
@@ -150,26 +166,25 @@ class Recogniser:
         else:
             self._document(document, walk, unwraps)
 
-    def _loose(self, text: bytes, walk: _Walk, unwraps: int) -> bool:
+    def _loose(self, text: bytes, walk: Walk, unwraps: int) -> bool:
         """Whether text that is no document holds some."""
-        first, _, rest = text.strip().partition(b"\n")
-        if rest:
-            if not (_json(first) or behind(first)):
-                return False
+        text = text.strip()
+        first, _, rest = text.partition(b"\n")
+        pieces = text.split(b"\n") if rest and (_json(first) or behind(first)) else several(text)
+        if len(pieces) > 1:
             walk.layer("lines")
-            for line in text.splitlines():
+            for piece in map(bytes.strip, pieces):
                 if walk.full():
                     break
-                if line.strip():
-                    self._bytes(line.strip(), walk, unwraps)
+                if piece:
+                    self._bytes(piece, walk, unwraps)
             return True
-        found = behind(first) if unwraps else None
-        if found is None:
-            return False
-        self._carried(Opened(found.name, (Part(found.document),)), found.said, walk, unwraps)
-        return True
+        found = behind(first) if unwraps and not rest else None
+        if found is not None:
+            self._carried(Opened(found.name, (Part(found.document),)), found.said, walk, unwraps)
+        return found is not None
 
-    def _document(self, document: Any, walk: _Walk, unwraps: int) -> None:
+    def _document(self, document: Any, walk: Walk, unwraps: int) -> None:
         if isinstance(document, list):
             return self._each("array", document, walk, unwraps)
         if not isinstance(document, dict):
@@ -185,7 +200,7 @@ class Recogniser:
             return self._each("records", records, walk, unwraps)
         return walk.unrecognised(shape(document))
 
-    def _each(self, layer: str, documents: Sequence[Any], walk: _Walk, unwraps: int) -> None:
+    def _each(self, layer: str, documents: Sequence[Any], walk: Walk, unwraps: int) -> None:
         walk.layer(layer)
         for document in documents:
             if walk.full():
@@ -197,7 +212,7 @@ class Recogniser:
             else:
                 walk.unrecognised(type(document).__name__)
 
-    def _carried(self, envelope: Opened, around: Json, walk: _Walk, unwraps: int) -> None:
+    def _carried(self, envelope: Opened, around: Json, walk: Walk, unwraps: int) -> None:
         """What is in an envelope, dressed with what stands around it."""
         walk.layer(f"envelope:{envelope.name}")
         if not envelope.parts:
@@ -217,7 +232,7 @@ class Recogniser:
                         inner.dress(event, self._limits)
                     outer.dress(event, self._limits)
 
-    def _part(self, carried: Any, around: Json, walk: _Walk, unwraps: int) -> None:
+    def _part(self, carried: Any, around: Json, walk: Walk, unwraps: int) -> None:
         if isinstance(carried, bytes):
             self._bytes(carried, walk, unwraps)
         elif isinstance(carried, dict | list):
@@ -248,52 +263,12 @@ class Recogniser:
                 return each
         return None
 
-    def _leaf(self, leaf: Format, document: Json, walk: _Walk) -> None:
+    def _leaf(self, leaf: Format, document: Json, walk: Walk) -> None:
         found = leaf.read(document)
         for item in found.items:
             if isinstance(item, Event) and not item.time and (time := time_of(document)):
                 force_setattr(item, "time", time)
         walk.add(leaf.name, found)
-
-
-class _Walk:
-    """The way through one record, and what was found on it."""
-
-    __slots__ = ("_limits", "ignored", "items", "layers", "parsers", "room")
-
-    def __init__(self, limits: LimitSettings) -> None:
-        self._limits = limits
-        self.room = limits.record_bytes  # for what is expanded, in all
-        self.items: list[Event | Reject] = []
-        self.ignored = 0
-        self.layers: dict[str, None] = {}
-        self.parsers: dict[str, None] = {}
-
-    def layer(self, name: str) -> None:
-        self.layers[name] = None
-
-    def add(self, parser: str, found: Decoded) -> None:
-        self.parsers[parser] = None
-        self.items.extend(found.items)
-        self.ignored += found.ignored
-        for item in found.items:
-            if isinstance(item, Event) and not item.source_format:
-                force_setattr(item, "source_format", parser)
-
-    def refuse(self, reason: str, detail: str) -> None:
-        self.items.append(Reject(reason=reason, detail=detail))
-
-    def unrecognised(self, what: str) -> None:
-        self.items.append(Reject(reason="unrecognised", detail="of no known format", shape=what))
-
-    def full(self) -> bool:
-        """Whether the record holds as much as it may; says so, once."""
-        most = self._limits.events_per_record
-        if len(self.items) < most:
-            return False
-        if len(self.items) == most:
-            self.refuse("too_many", f"more than {most} events in one record")
-        return True
 
 
 def decoder(

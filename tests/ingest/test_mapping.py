@@ -134,7 +134,8 @@ def test_all_conditions_must_hold() -> None:
         "own", settings(when=When(present=["a.b"], equal={"c": [1, "one"], "d": True})), LimitSettings()
     )
     assert mapped.fits({"a": {"b": 0}, "c": "one", "d": True})
-    for other in ({"a": {}}, {"c": 2}, {"d": 1}, {"d": None}):
+    others: tuple[dict[str, Any], ...] = ({"a": {}}, {"c": 2}, {"d": 1}, {"d": None})
+    for other in others:
         assert not mapped.fits({"a": {"b": 0}, "c": "one", "d": True} | other)
 
 
