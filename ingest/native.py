@@ -21,7 +21,7 @@ _DEFAULTS: dict[str, Any] = dict(zip(Event.__struct_fields__, Event.__struct_def
 STAMPED = (
     "id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "source", "source_partition",
     "source_offset", "source_index", "source_format", "duplicate", "backfill",
-    "original_time", "invalid_fields",
+    "original_time", "invalid_fields", "former",
 )  # fmt: skip
 _CONTENT = ("input", "output", "tool_definitions", "documents", "attributes")
 _TIMES = ("time", "original_time")

@@ -7,8 +7,10 @@ import hashlib
 from msgspec.structs import force_setattr, replace
 
 from tocsin.contracts import Decoder
+from tocsin.mask import mask
 from tocsin.model import Event, Record, Reject
 from tocsin.reading.redaction import Redactor
+from tocsin.redact import Names
 from tocsin.settings import GroupSettings, LimitSettings
 
 _MARGIN = 4096  # read beyond a sample, so that a secret across its end is seen whole
@@ -38,13 +40,18 @@ class Unpacker:
         *,
         sample_bytes: int = 256,
         redactor: Redactor | None = None,
+        secret: str = "",
+        masked: bool = False,
     ) -> None:
+        """`secret` keys the digests of names; `masked`: samples show the shape of a record, not its words."""
         self._decoder = decoder
         self._tenant = (groups or GroupSettings()).tenant
         self._believed = (groups or GroupSettings()).tenant_from_payload
         self._limit = (limits or LimitSettings()).record_bytes
         self._sample_bytes = sample_bytes
         self._redactor = redactor or Redactor()
+        self._name = Names(self._redactor, secret).clean
+        self._mask = mask if masked else str
 
     def __call__(self, record: Record) -> list[Event | Reject]:
         """The items in order; empty where all of the record is known and no event."""
@@ -62,8 +69,11 @@ class Unpacker:
             if type(item) is Event:
                 if not (believed and item.tenant):
                     force_setattr(item, "tenant", tenant)
-                if not item.application:
-                    force_setattr(item, "application", item.service or item.agent or "default")
+                else:
+                    force_setattr(item, "tenant", self._name(item.tenant))
+                # It names the group, which is looked for before anything else of the event is redacted.
+                application = item.application or item.service or item.agent or "default"
+                force_setattr(item, "application", self._name(application))
                 if not item.source_format:
                     force_setattr(item, "source_format", self._decoder.name)
             else:
@@ -114,5 +124,5 @@ class Unpacker:
         if not self._sample_bytes:
             return ""
         text = value[: self._sample_bytes + _MARGIN].decode("utf-8", "replace")
-        clean = self._redactor.redact(text)
+        clean = self._mask(self._redactor.redact(text))
         return clean.encode()[: self._sample_bytes].decode("utf-8", "ignore")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.reading import checks
+from tocsin.reading import checks, ids
 from tocsin.reading.patterns import PATTERNS
 from tocsin.reading.redaction import Redactor
 
@@ -55,6 +55,53 @@ PLANTED: list[tuple[str, str, str]] = [
     ("secret:vault_token", "{}", f"hvs.{KEY}"),
     ("secret:linear_key", "{}", f"lin_api_{LONG[:40]}"),
     ("secret:notion_token", "{}", f"ntn_{LONG[:46]}"),
+    ("secret:age_key", "{}", f"AGE-SECRET-KEY-1{LONG[:58].upper()}"),
+    ("secret:jwt", "{}", f"eyJhbGciOiJSU0EtT0FFUCJ9..{KEY}.{LONG}.{KEY}"),
+    ("secret:openai_session", "{}", f"sess-{LONG[:40]}"),
+    ("secret:azure_openai_key", "{}", f"{LONG[:52]}JQQJ99{LONG[:10]}AC{LONG[:14]}"),
+    ("secret:bedrock_key", "{}", f"ABSK{LONG[:120]}="),
+    ("secret:nvidia_key", "{}", f"nvapi-{LONG[:64]}"),
+    ("secret:model_key", "{}", f"pcsk_{LONG[:60]}"),
+    ("secret:model_key", "{}", f"sk_{HEX[:48]}"),
+    ("secret:aws_session", "{}", f"IQoJb3JpZ2lu{LONG}=="),
+    ("secret:google_oauth", "{}", f"1//0{LONG[:60]}"),
+    ("secret:docker_token", "{}", f"dckr_pat_{LONG[:27]}"),
+    ("secret:onepassword_token", "{}", f"ops_eyJ{LONG}"),
+    ("secret:azure_secret", "{}", f"aB18Q~{LONG[:34]}"),
+    ("secret:facebook_token", "{}", f"EAA{LONG[:120]}"),
+    ("secret:atlassian_token", "{}", f"ATATT3{LONG[:100]}"),
+    ("secret:discord_token", "{}", f"M{LONG[:24]}.{KEY[:6]}.{LONG[:27]}"),
+    ("secret:airtable_token", "{}", f"pat{KEY[:14]}.{HEX}"),
+    ("secret:hubspot_token", "{}", "pat-na1-0f1e2d3c-1a2b-4c3d-8e9f-0a1b2c3d4e5f"),
+    ("secret:mailgun_key", "{}", f"key-{HEX[:32]}"),
+    ("secret:mailchimp_key", "{}", f"{HEX[:32]}-us12"),
+    ("secret:service_token", "{}", f"rubygems_{HEX[:48]}"),
+    ("secret:service_token", "{}", f"tskey-auth-{KEY}"),
+    ("secret:service_token", "{}", f"{KEY[:14]}.atlasv1.{LONG[:67]}"),
+    ("secret:login", "curl --user ada:{} https://example.org", f"{KEY[:12]}"),
+    ("secret:authorization", "authorization: sha256~{}", KEY),
+    ("secret:authorization", '"Authorization": "Basic {}"', "YWRhOmg3"),
+    ("secret:said", "my password is {}, please", "hunter2!x"),
+    ("secret:assignment", "q=1&password%3D{}", KEY[:16]),
+    ("secret:openai_key", "key%3D{}", f"sk-proj-{KEY}"),
+    ("email", "{}", "bob%40example.org"),
+    ("iban", "my iban is {}", "gb82west12345698765432"),
+    ("national_id", "{}", "AB123456C"),
+    ("national_id", "{}", "943 476 5919"),
+    ("national_id", "{}", "86095742719"),
+    ("national_id", "{}", "44051401359"),
+    ("national_id", "{}", "811228-9874"),
+    ("national_id", "{}", "131052-308T"),
+    ("national_id", "{}", "85.07.30-033.28"),
+    ("national_id", "{}", "2341 2341 2346"),
+    ("national_id", "{}", "130-692-544"),
+    ("national_id", "{}", "11010519491231002X"),
+    ("national_id", "{}", "900101-1234567"),
+    ("national_id", "{}", "HEGG560427MVZRRL04"),
+    ("national_id", "{}", "ABCPE1234F"),
+    ("phone", "Mobile: {}", "3591-3246"),
+    ("phone", "{}", "0494 92 82 32"),
+    ("phone", "{}", "(898)666-3621x0135"),
     ("secret:grafana_token", "{}", f"glsa_{KEY}_0f1e2d3c"),
     ("secret:azure_key", "AccountKey={};EndpointSuffix=x", f"{LONG[:86]}=="),
     ("secret:authorization", "Authorization: Bearer {}", KEY),
@@ -125,6 +172,12 @@ def test_it_is_found_in_any_surroundings(before: str, after: str, planted: tuple
         "RSSMRA85T10A562T",
         "255081416802539",
         "000-12-3456",
+        "03-04-2024 12:30 and 01.02.2023 10.15",
+        "docker run -u 1000:1000 image",
+        "the password is required, the passphrase was correct",
+        "authorization: required",
+        "1f2e3d4c5b6a79881f2e3d4c5b6a7988",
+        "86095742710 44051401350 811228-9875 131052-308A 2341 2341 2347",
         "at 12:30:45 on 2026-11-25T12:30:45.123Z",
         "1795415016027185547",
         "550e8400-e29b-41d4-a716-446655440000",
@@ -203,4 +256,4 @@ def test_a_text_of_two_megabytes_without_findings_is_one_scan() -> None:
 def test_checks_know_their_sums() -> None:
     assert checks.card("5500005555555559") and not checks.card("5500005555555558")
     assert checks.iban("DE89 3704 0044 0532 0130 00") and not checks.iban("DE88 3704 0044 0532 0130 00")
-    assert checks.nir("255081416802538") and not checks.nir("255081416802537")
+    assert ids.nir("255081416802538") and not ids.nir("255081416802537")

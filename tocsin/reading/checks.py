@@ -8,35 +8,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from math import log2
 
+from tocsin.reading import ids
+
 _SEPARATORS = str.maketrans("", "", " -.()+")
 _PLACEHOLDER = re.compile(
     r"(?:\*+|x+|\.+|<.*|\$\{?.*|%.*|null|none|true|false|undefined|redacted|required|optional|string|example"
     r"|changeme|placeholder|your[_-].*|\[.*)",
     re.IGNORECASE,
 )
-_DOUBLED = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+_MAESTRO = frozenset({"50", *map(str, range(56, 70))})  # issuers of cards with twelve digits
+_DATE = re.compile(r"[0-9]{2}[ .-][0-9]{2}[ .-][0-9]{4}")
 _BASE36 = {ord("A") + number: str(10 + number) for number in range(26)}
-_DNI = "TRWAGMYFPDXBNJZSQVHLCKE"
-_ODD = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-    1, 0, 5, 7, 9, 13, 15, 17, 19, 21,
-    1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
-), strict=True))  # fmt: skip
-_EVEN = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (*range(10), *range(26)), strict=True))
 
 
 def card(text: str) -> bool:
     """A payment card: its issuer's first digits and Luhn's checksum."""
     digits = text.translate(_SEPARATORS)
-    return 13 <= len(digits) <= 19 and digits[0] in "23456" and len(set(digits)) > 1 and _luhn(digits)
-
-
-def _luhn(digits: str) -> bool:
-    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
+    issued = digits[0] in "23456" or (len(digits) == 15 and digits.startswith("1800"))
+    short = len(digits) == 12 and digits[:2] not in _MAESTRO
+    return issued and not short and len(set(digits)) > 1 and ids.luhn([int(digit) for digit in digits])
 
 
 def iban(text: str) -> bool:
     """An account number: remainder 1 modulo 97."""
-    compact = text.replace(" ", "")
+    compact = text.replace(" ", "").upper()
     return 15 <= len(compact) <= 34 and int((compact[4:] + compact[:4]).translate(_BASE36)) % 97 == 1
 
 
@@ -57,41 +52,14 @@ def phone(text: str) -> bool:
     return 8 <= len(text.translate(_SEPARATORS)) <= 15
 
 
-def ssn(text: str) -> bool:
-    """United States: areas 000, 666 and 900 up, group 00 and serial 0000 were never given out."""
-    area, group, serial = text.split("-")
-    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+def national_phone(text: str) -> bool:
+    """A number as it is dialled at home: nine to eleven digits, and no date."""
+    return 9 <= len(text.translate(_SEPARATORS)) <= 11 and not _DATE.match(text)
 
 
-def cpf(text: str) -> bool:
-    """Brazil: two check digits modulo 11."""
-    digits = [int(digit) for digit in text if digit.isdecimal()]
-    if len(digits) != 11 or len(set(digits)) == 1:
-        return False
-    for length in (9, 10):
-        total = sum(digit * weight for digit, weight in zip(digits, range(length + 1, 1, -1), strict=False))
-        if total * 10 % 11 % 10 != digits[length]:
-            return False
-    return True
-
-
-def dni(text: str) -> bool:
-    """Spain: a letter that follows from the number modulo 23."""
-    compact = text.replace("-", "")
-    number = compact[:-1].translate(str.maketrans("XYZ", "012"))
-    return number.isdecimal() and _DNI[int(number) % 23] == compact[-1]
-
-
-def nir(text: str) -> bool:
-    """France: 97 minus the number modulo 97; Corsica counts as 19 and 18."""
-    compact = text.replace(" ", "").replace("2A", "19").replace("2B", "18")
-    return compact.isdecimal() and len(compact) == 15 and 97 - int(compact[:13]) % 97 == int(compact[13:])
-
-
-def codice_fiscale(text: str) -> bool:
-    """Italy: a letter that follows from the fifteen before it modulo 26."""
-    total = sum(_ODD[letter] for letter in text[0:15:2]) + sum(_EVEN[letter] for letter in text[1:15:2])
-    return chr(ord("A") + total % 26) == text[15]
+def dialled(text: str) -> bool:
+    """A number of which somebody says that it is a telephone's."""
+    return 7 <= len(text.translate(_SEPARATORS)) <= 16
 
 
 def random(text: str) -> bool:
@@ -112,6 +80,11 @@ def assigned(text: str) -> bool:
     return not text.isalpha() or entropy(text) >= 3.5 or not (text.islower() or text.istitle())
 
 
+def chosen(text: str) -> bool:
+    """A password in a sentence: letters mixed with something else."""
+    return assigned(text) and any(map(str.isalnum, text)) and not text.rstrip(".!?").isalpha()
+
+
 def entropy(text: str) -> float:
     """Bits for each character, by the frequencies within the text."""
     size = len(text)
@@ -120,5 +93,20 @@ def entropy(text: str) -> float:
 
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     check.__name__: check
-    for check in (card, iban, ip, phone, ssn, cpf, dni, nir, codice_fiscale, random, opaque, assigned)
+    for check in (
+        *(card, iban, ip, phone, national_phone, dialled, random, opaque, assigned, chosen),
+        *(
+            ids.ssn,
+            ids.cpf,
+            ids.dni,
+            ids.nir,
+            ids.codice_fiscale,
+            ids.nino,
+            ids.nhs,
+            ids.steuer_id,
+            ids.pesel,
+        ),
+        *(ids.personnummer, ids.hetu, ids.rijksregister, ids.aadhaar, ids.sin, ids.shenfenzheng, ids.rrn),
+        ids.curp,
+    )
 }

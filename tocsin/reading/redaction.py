@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from tocsin.reading.checks import CHECKS
 from tocsin.reading.patterns import PATTERNS, Pattern
 
-# In JSON text a line break in front is written with a letter, which is no part of a word.
-_ESCAPED = r"(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4})"
+# What stands for a character in JSON text and in URLs ends with a letter, which is no part of a word.
+_ESCAPED = (r"\\[nrtbf]", r"\\u[0-9a-fA-F]{4}", "%[0-9a-fA-F]{2}")
+NUMBERS = frozenset({"phone", "card", "national_id"})
 _UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
 
 
@@ -31,6 +32,7 @@ class Redactor:
 
     def __init__(self, patterns: Sequence[Pattern] = PATTERNS, *, prefilter: bool = True) -> None:
         self._rules = [_rule(pattern) for pattern in patterns]
+        self._bordered = [number for number, pattern in enumerate(patterns) if _bordered(pattern)]
         self._database: Any
         self._database, scratch = _database(tuple(patterns)) if prefilter else (None, None)
         self._scratch: Any = scratch(self._database) if scratch is not None else None
@@ -48,7 +50,13 @@ class Redactor:
             context=hits,
             scratch=self._scratch,
         )
-        return self._apply(text, sorted(hits)) if hits else text
+        return self._apply(text, self._chosen(set(hits))) if hits else text
+
+    def _chosen(self, hits: set[int]) -> Sequence[int]:
+        """The rules to be applied, in their order."""
+        if len(self._rules) in hits:
+            hits = hits.union(self._bordered) - {len(self._rules)}
+        return sorted(hits)
 
     def _apply(self, text: str, numbers: Sequence[int]) -> str:
         for number in numbers:
@@ -62,7 +70,8 @@ def _note(number: int, start: int, end: int, flags: int, hits: Any) -> None:
 
 
 def _rule(pattern: Pattern) -> Rule:
-    before = f"(?:(?<![{pattern.before}])|{_ESCAPED})" if pattern.before else ""
+    escaped = "|".join(f"(?<={each})" for each in _ESCAPED)
+    before = f"(?:(?<![{pattern.before}])|{escaped})" if pattern.before else ""
     after = f"(?![{pattern.after}])" if pattern.after else ""
     flags = re.IGNORECASE | re.ASCII if pattern.ignore_case else re.ASCII
     expression = re.compile(f"{before}{pattern.expression}{after}", flags)
@@ -82,20 +91,29 @@ def _rule(pattern: Pattern) -> Rule:
 
 @functools.cache
 def _database(patterns: tuple[Pattern, ...]) -> tuple[Any, Any]:
-    """All patterns in one automaton, without what stands around them and without long upper bounds:
-    it may find too much, never too little. With what makes scratch space, of which each user needs
-    one of its own; nothing without Hyperscan."""
+    """All patterns in one automaton, without long upper bounds: it may find too much, never too little.
+    With what makes scratch space, of which each user needs one of its own; nothing without Hyperscan."""
     try:
         import hyperscan
     except ImportError:  # correct without it, only slower
         return None, None
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     once = hyperscan.HS_FLAG_SINGLEMATCH
-    plain = (pattern.expression.replace("?P<secret>", "") for pattern in patterns)
+    escaped = f"(?:{'|'.join(_ESCAPED)})[0-9(+XYZ]"  # a number may begin behind what looks like a letter
     database.compile(
-        expressions=[_UPPER_BOUND.sub(r"{\1,}", expression).encode() for expression in plain],
-        ids=list(range(len(patterns))),
-        elements=len(patterns),
-        flags=[once | hyperscan.HS_FLAG_CASELESS if pattern.ignore_case else once for pattern in patterns],
+        expressions=[*(_consuming(pattern).encode() for pattern in patterns), escaped.encode()],
+        ids=list(range(len(patterns) + 1)),
+        elements=len(patterns) + 1,
+        flags=[*(once | hyperscan.HS_FLAG_CASELESS if p.ignore_case else once for p in patterns), once],
     )
     return database, hyperscan.Scratch
+
+
+def _consuming(pattern: Pattern) -> str:
+    """The expression; of numbers, of which there are many, with what must not stand in front as well."""
+    expression = _UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", ""))
+    return f"(?:^|[^{pattern.before}])(?:{expression})" if _bordered(pattern) else expression
+
+
+def _bordered(pattern: Pattern) -> bool:
+    return pattern.mark in NUMBERS and not pattern.ignore_case and pattern.expression[:3] != "[A-"
