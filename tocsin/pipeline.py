@@ -258,7 +258,12 @@ class Pipeline:
         settings = self._settings
         decoder = registry.resolve(DECODER)(settings.format, settings.limits, settings.formats)
         return Unpacker(
-            decoder, settings.groups, settings.limits, sample_bytes=settings.quarantine.sample_bytes
+            decoder,
+            settings.groups,
+            settings.limits,
+            sample_bytes=settings.quarantine.sample_bytes,
+            secret=settings.content.key,
+            masked=bool(settings.privacy.keys),
         )
 
     def _direct(self) -> Unpack:

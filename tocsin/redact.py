@@ -94,7 +94,7 @@ class Redaction:
         self._tenant, self._clock = event.tenant, clock
         self._own = self._pseudonyms.replace(event, clock) if self._pseudonyms else ()
         self._clean_names(event)
-        told = None if event.join or self._limit < 0 else signals
+        told = None if event.join or event.half or self._limit < 0 else signals
         if event.input:
             force_setattr(
                 event, "input", self._messages(event.input, None if told is None else told.new_input)
