@@ -173,7 +173,7 @@ class Turn:
         if not text and not self.calls and (self.results or self.silent):
             return self.results
         own = Message(self.role, text, tuple(self.calls), identity if self.role == "tool" else "", name)
-        return [*self.results, own]
+        return [own, *self.results] if self.calls else [*self.results, own]
 
     def read(self, content: Any, depth: int = DEPTH) -> None:
         """Content is text, a part or a list of parts."""

@@ -12,7 +12,7 @@ LATEST = 4_294_967_296.0  # 2106-02-07, the end of an unsigned 32-bit clock
 _UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (6.2e17, 1e9))
 _TICKS = 621_355_968_000_000_000  # .NET ticks (100 ns) at 1970
 _ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)?\s?(Z|z|[+-]\d\d:?\d\d)?"
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)?\s?(Z|z|UTC|[+-]\d\d:?\d\d)?"
 )
 
 
@@ -62,7 +62,7 @@ def _iso(match: re.Match[str]) -> float | None:
 
 def _offset(zone: str | None) -> int:
     """Seconds east of UTC; without a zone it is UTC."""
-    if not zone or zone in "Zz":
+    if not zone or zone in ("Z", "z", "UTC"):
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
     return -minutes * 60 if zone[0] == "-" else minutes * 60
