@@ -6,6 +6,7 @@ sender ──request──► receiver ──► journal (durable: 200) ──�
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,11 @@ from ingest.http_desk import Desk
 from ingest.http_receiver import Receiver
 from ingest.journal import Journal
 from ingest.journal_reader import JournalReader, JournalSource
-from tocsin.contracts import ConfigError, Source
+from tocsin.contracts import ConfigError, Source, SourceUnavailable
 from tocsin.health import Health, address, is_loopback
 from tocsin.logs import Log
 from tocsin.metrics import Metrics
+from tocsin.model import Record
 from tocsin.ports import Lent
 
 TOKEN_CHARACTERS = 16
@@ -84,11 +86,11 @@ class HttpSource(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.held_bytes < self.body_bytes:
             raise ValueError("held_bytes: must have room for one body of body_bytes")
 
-    def open(self) -> JournalReader:
+    def open(self) -> HttpReader:
         """Without anybody who looks on. Raises SourceUnavailable."""
         return self.open_with(Lent(Metrics(), Health(60.0)))
 
-    def open_with(self, lent: Lent) -> JournalReader:
+    def open_with(self, lent: Lent) -> HttpReader:
         """Open the journal and listen. Raises SourceUnavailable, ConfigError and LogChanged."""
         place, tokens = _address(self.listen), self._tokens()
         context = self._context()
@@ -109,8 +111,7 @@ class HttpSource(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
             journal.close()
             raise
         log.info("listens", address=f"{place[0]}:{receiver.port}", tls=context is not None)
-        closing = (receiver.close, journal.close)
-        return JournalReader(journal.path, lent.keys, journal, closing, lambda: receiver.failure)
+        return HttpReader(journal, receiver, lent)
 
     def alone(self) -> JournalSource:
         """The journal without its receiver."""
@@ -128,6 +129,30 @@ class HttpSource(Source, frozen=True, kw_only=True, forbid_unknown_fields=True):
         except (OSError, ssl.SSLError) as error:
             raise ConfigError([f"[source] certificate_file, key_file: {error}"]) from error
         return context
+
+
+class HttpReader(JournalReader):
+    """Reads what its receiver takes in, and ends with it."""
+
+    def __init__(self, journal: Journal, receiver: Receiver, lent: Lent) -> None:
+        super().__init__(journal.path, lent.keys, journal)
+        self._receiver = receiver
+        self._own = journal
+
+    @property
+    def port(self) -> int:
+        """The port that is really listened on."""
+        return self._receiver.port
+
+    def poll(self, timeout: float) -> Sequence[Record]:
+        if error := self._receiver.failure:
+            raise SourceUnavailable(f"nothing is received any more: {error!r}")
+        return super().poll(timeout)
+
+    def close(self) -> None:
+        self._receiver.close()
+        super().close()
+        self._own.close()
 
 
 def _address(listen: str) -> tuple[str, int]:

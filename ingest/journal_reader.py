@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import zstandard
 
 from ingest.journal import Journal
 from ingest.journal_file import FILE, SEALED, Standing, check_format, sealed_place, standing, trouble
-from tocsin.contracts import Changes, LogChanged, Reader, Source, SourceUnavailable
+from tocsin.contracts import Changes, LogChanged, Reader, Source
 from tocsin.model import Partition, Record
 from tocsin.unpack import Owned
 
@@ -29,21 +29,11 @@ EXPANDED_BYTES = 64 << 20  # of a sealed record at most; it was smaller when it 
 class JournalReader(Reader):
     """Reads beside the thread that writes; without a journal, beside another process."""
 
-    def __init__(
-        self,
-        path: Path,
-        keys: Keys | None = None,
-        journal: Journal | None = None,
-        closing: Sequence[Callable[[], None]] = (),
-        failure: Callable[[], BaseException | None] = lambda: None,
-    ) -> None:
-        """`closing`: what ends with the reader, in order. `failure`: why nothing is taken in any more."""
+    def __init__(self, path: Path, keys: Keys | None = None, journal: Journal | None = None) -> None:
         self._path = path
         self._keys = keys
         self._expand = zstandard.ZstdDecompressor().decompress
         self._journal = journal
-        self._closing = closing
-        self._failure = failure
         self._database = _connect(path)
         self._name = self._standing().name
         self._told = self._paused = False
@@ -57,8 +47,6 @@ class JournalReader(Reader):
         return Changes(assigned=(PARTITION,))
 
     def poll(self, timeout: float) -> Sequence[Record]:
-        if error := self._failure():
-            raise SourceUnavailable(f"nothing is received any more: {error!r}")
         if self._position is None or self._paused:
             time.sleep(timeout)
             return ()
@@ -106,8 +94,6 @@ class JournalReader(Reader):
         return False
 
     def close(self) -> None:
-        for close in self._closing:
-            close()
         self._database.close()
 
     def _standing(self) -> Standing:
