@@ -18,7 +18,19 @@ DECODERS: dict[str, str] = {
     "anthropic": "ingest.pair:AnthropicPair",
     "gemini": "ingest.pair:GeminiPair",
     "converse": "ingest.pair:ConversePair",
+    "bedrock": "ingest.bedrock:BedrockInvocations",
+    "azure_openai": "ingest.azure:AzureOpenAI",
+    "azure_apim": "ingest.azure:ApiManagement",
+    "envoy": "ingest.envoy:EnvoyGateway",
+    "kong": "ingest.kong:KongGateway",
+    "helicone": "ingest.helicone:HeliconeQueue",
+    "vertex": "ingest.vertex:VertexRows",
     "mcp": "ingest.mcp:McpDecoder",
+    "openai_agents": "ingest.openai_agents:OpenAIAgents",
+    "langfuse": "ingest.langfuse:Langfuse",
+    "langsmith": "ingest.langsmith:LangSmith",
+    "coding_agents": "ingest.flat:CodingAgents",
+    "span": "ingest.flat:Flat",
 }
 
 STORES: dict[str, str] = {

@@ -83,7 +83,11 @@ SPELLING: Mapping[str, str] = {
 }
 RANK: Mapping[str, int] = {name: rank for rank, name in enumerate(SPELLING, 1)}
 
-NOISE = frozenset(("event.name", "event.timestamp", "event.sequence", "event.kind", "terminal.type"))
+NAMES = ("event.name", "eventName", "event_name", "body", "Body", "message", "name")  # of a flattened record
+NOISE = frozenset(
+    ("event.name", "event.timestamp", "event.sequence", "event.kind", "terminal.type", "user.account_id")
+)
+USED = ("success", "duration_ms")  # read into other fields
 DECISIONS: Mapping[str, str] = {
     "allow": "accept",
     "allowed": "accept",

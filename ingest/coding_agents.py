@@ -103,6 +103,10 @@ def _joined(
     reader: SpanReader, span: Span, operation: Operation, base: Mapping[str, Any], join: str, half: str
 ) -> Event:
     decision = span.attributes.pop("decision", "")
+    for name in words.USED:
+        span.attributes.pop(name, None)
+    if span.failed and operation.kind == "tool":
+        span.attributes.setdefault("error.type", "tool_error")
     event = reader.finish(span, operation, base)
     force_setattr(event, "join", join)
     force_setattr(event, "half", half)
@@ -143,12 +147,12 @@ def _include_cached(agent: str, attributes: Attributes) -> None:
 
 
 def _log_times(span: Span) -> None:
-    """A log record stands at the end of what it tells of, and under the span that was current."""
-    if not span.start:
-        span.start = int((epoch(span.attributes.get("event.timestamp")) or 0.0) * 1e9)
+    """A log record stands at the end of what it tells of."""
+    told = epoch(span.attributes.get("event.timestamp"))
+    end = round(told * 1e6) * 1000 if told else span.start
     duration = readings.number(span.attributes.get("duration_ms")) or 0.0
-    span.end = span.start if duration else 0
-    span.start = max(0, span.start - int(duration * 1e6))
+    span.start = max(0, end - int(duration * 1e6))
+    span.end = end if duration else 0
     span.name = ""
 
 
@@ -287,3 +291,18 @@ def _execution(trace: str, attributes: Attributes) -> str:
     except (orjson.JSONEncodeError, UnicodeEncodeError):
         told = repr((name, given)).encode("utf-8", "replace")
     return f"{trace}:{blake2b(told, digest_size=16).hexdigest()}"
+
+
+def wrote(document: Mapping[str, Any]) -> bool:
+    """Whether a flattened log record is a coding agent's, by the name of its event."""
+    attributes, event = document.get("attributes"), document.get("event")
+    names = [
+        document.get(name) for name in ("event.name", "eventName", "event_name", "body", "message", "name")
+    ]
+    names += [attributes.get("event.name")] if isinstance(attributes, dict) else []
+    names += [event.get("name")] if isinstance(event, dict) else [event]
+    return any(isinstance(name, str) and _of_agent(name) for name in names)
+
+
+def _of_agent(name: str) -> bool:
+    return len(name) < 128 and "." in name and name.partition(".")[0] in words.AGENTS
