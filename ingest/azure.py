@@ -29,7 +29,6 @@ _DIAGNOSTICS: Paths = {
     "client_ip": ("calleripaddress",),
     "user": ("objectid",),
     "model": ("modeldeploymentname", "modelname"),
-    "tenant": ("tenant", "tenantid"),
 }
 _GATEWAY: Paths = {
     "time": ("time", "timegenerated"),
@@ -111,8 +110,9 @@ def _operation(told: Mapping[str, Any]) -> str:
 
 
 def _version(told: Mapping[str, Any]) -> str | None:
+    """The model with its version, where that is a date: so providers name it in their answers."""
     name, version = told.get("modelname"), told.get("modelversion")
-    return f"{name}-{version}" if name and version else name
+    return f"{name}-{version}" if name and "-" in str(version) else name
 
 
 def _resource(told: Mapping[str, Any]) -> str | None:

@@ -43,8 +43,6 @@ class BedrockInvocations(Leaf):
     def read(self, document: Any) -> Decoded:
         facts = Facts(self.limits, self.name)
         facts.take(document, _FIELDS)
-        if "input_tokens" in facts.fields:
-            facts.include_cached()
         facts.put("provider", "aws.bedrock")
         facts.put("model", _short(document.get("modelId")))
         operation = document.get("operation")
@@ -55,8 +53,8 @@ class BedrockInvocations(Leaf):
         for name, value in list(child(document, "requestMetadata").items())[:16]:
             facts.note(f"requestMetadata.{name}", value)
         kind = _bodies(facts, document)
-        facts.put("response_id", document.get("requestId"))
-        return Decoded((facts.model_call(kind),))
+        executed = facts.hosted()
+        return Decoded((facts.model_call(kind), *executed))
 
 
 def _short(model: Any) -> Any:
@@ -73,12 +71,22 @@ def _bodies(facts: Facts, document: Json) -> str:
     request, response = body(asked.get("inputBodyJson")), body(answered.get("outputBodyJson"))
     body_bedrock.metrics(facts, response)
     _guardrail(facts, response)
-    speaks = providers.api(request.object, response.first)
+    speaks = _speaks(document, request, response)
     if speaks:
         providers.read(facts, speaks, request, response)
     elif request.value or response.value:
         body_bedrock.native(facts, request.object, response)
+    if speaks != "openai":
+        facts.include_cached()
     return "embeddings" if body_bedrock.embeds(request.object, response.object) else "chat"
+
+
+def _speaks(document: Json, request: Body, response: Body) -> providers.Api:
+    operation = document.get("operation")
+    if isinstance(operation, str) and operation.startswith("Converse"):
+        return "converse"
+    found = providers.api(request.object, response.first)
+    return found or ("openai" if "messages" in request.object else "")
 
 
 def _guardrail(facts: Facts, response: Body) -> None:

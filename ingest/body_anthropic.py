@@ -91,7 +91,11 @@ def _named(tools: Any) -> Any:
     tools = parse.structure(tools)
     if not isinstance(tools, list):
         return tools
-    return [{"name": tool.get("type"), **tool} if isinstance(tool, dict) else tool for tool in tools]
+    return [_tool(tool) if isinstance(tool, dict) else tool for tool in tools]
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    return tool if "name" in tool or "function" in tool else {"name": tool.get("type"), **tool}
 
 
 def assembled(events: list[dict[str, Any]]) -> dict[str, Any]:

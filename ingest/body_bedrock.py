@@ -32,6 +32,7 @@ _NATIVE: Paths = {
     "input_tokens": ("prompt_token_count", "inputTextTokenCount"),
     "output_tokens": ("generation_token_count", "totalOutputTextTokenCount"),
 }
+_REASONS = {"FINISH": "stop", "FINISHED": "stop", "STOP_CRITERIA_MET": "stop"}  # Titan's own
 _WORDS = ("generation", "outputText", "text", "completion")
 
 
@@ -123,7 +124,7 @@ def native(facts: Facts, request: Mapping[str, Any], response: Body) -> None:
             said += _spoken(facts, chunk)
     for chunk in reversed(chunks):
         facts.take(chunk, _NATIVE)
-    if said:
+    if any(said):
         facts.outputs.append(Message("assistant", "".join(said)))
 
 
@@ -136,7 +137,8 @@ def _spoken(facts: Facts, chunk: Mapping[str, Any]) -> list[str]:
     for part in listed if listed is not None else [chunk]:
         if isinstance(part, dict):
             reasons = (part.get(key) for key in ("stop_reason", "completionReason", "finish_reason"))
-            facts.finished(next((reason for reason in reasons if reason), None))
+            reason = next((reason for reason in reasons if isinstance(reason, str) and reason), None)
+            facts.finished(_REASONS.get(reason or "", reason))
             facts.put("output_tokens", part.get("tokenCount"))
             text = next((part[key] for key in _WORDS if isinstance(part.get(key), str)), "")
             found.append(text)

@@ -100,7 +100,7 @@ def _candidates(facts: Facts, chunks: list[dict[str, Any]]) -> None:
                 facts.finished(either(candidate, "finishReason"))
                 content = candidate.get("content")
                 parts = content.get("parts") if isinstance(content, dict) else None
-                spoken.setdefault(str(candidate.get("index")), []).extend(parts or ())
+                spoken.setdefault(str(candidate.get("index") or 0), []).extend(parts or ())
     for parts in spoken.values():
         turn = {"role": "model", "parts": _joined(parts)}
         facts.outputs += parse.messages([turn], "assistant") if parts else []

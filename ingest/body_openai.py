@@ -39,6 +39,14 @@ _REQUEST = {
 }  # fmt: skip
 _RESPONSE = {"response_id": ("id",), "response_model": ("model",), "time": ("created", "created_at")}
 _TOOL_SETTINGS = ("type", "name", "server_label", "description", "server_description")
+# Calls of tools that the provider executes itself; it may keep the result to itself.
+_HOSTED = (
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "mcp_call",
+)
 _CREDENTIALS = ("authorization", "headers")
 
 
@@ -109,10 +117,17 @@ def _asked(facts: Facts, request: Mapping[str, Any]) -> None:
     if said is not None:
         facts.inputs += parse.messages(said, "user")
     elif "input" in request:
-        facts.inputs += _items(request["input"], "user")
-    elif "prompt" in request:
+        facts.inputs += [] if _token_ids(request["input"]) else _items(request["input"], "user")
+    elif "prompt" in request and not _token_ids(request["prompt"]):
         facts.inputs += parse.messages(request["prompt"], "user")
     facts.offered(_named(request.get("tools") or request.get("functions")))
+
+
+def _token_ids(value: Any) -> bool:
+    """Whether text was given as numbers, which nobody can read."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, int)
 
 
 def _said(facts: Facts, role: Any, text: Any) -> None:
@@ -178,9 +193,9 @@ def _called(item: Mapping[str, Any], kind: str) -> list[Message]:
     given = next((item[key] for key in keys if item.get(key) is not None), "")
     call = Message("assistant", "", (ToolCall(identity, name, parse.as_text(given)),))
     result = next((item[key] for key in ("output", "outputs", "results", "error") if item.get(key)), None)
-    if result is None:
+    if result is None and kind not in _HOSTED:
         return [call]
-    return [call, Message("tool", parse.result_text(result), (), identity, name)]
+    return [call, Message("tool", parse.result_text(result) if result else "", (), identity, name)]
 
 
 def _named(tools: Any) -> Any:

@@ -78,7 +78,7 @@ class EnvoyGateway(Leaf):
         told = {str(name).lower(): value for name, value in document.items()}
         facts = Facts(self.limits, self.name)
         for name, keys in _FIELDS.items():
-            facts.put(name, *(_value(told.get(key)) for key in keys))
+            facts.put(name, *(told.get(key) for key in keys))
         facts.put("client_ip", *_addresses(told))
         _provider(facts)
         facts.note_all(told, _NOTED)
@@ -87,6 +87,7 @@ class EnvoyGateway(Leaf):
             if method != "tools/call":
                 return Decoded((), 1)
             facts.put("tool_type", "mcp")
+            _unprefixed(facts)
             return Decoded((facts.tool_call(None, None),))
         if "model" not in facts.fields and "input_tokens" not in facts.fields:
             return Decoded((), 1)  # of another route, or refused before a model was chosen
@@ -97,9 +98,11 @@ class EnvoyGateway(Leaf):
         return Decoded((facts.model_call(operation),))
 
 
-def _value(value: Any) -> Any:
-    """A plain value; some sinks write times as objects and numbers as text."""
-    return None if isinstance(value, dict | list) else value
+def _unprefixed(facts: Facts) -> None:
+    """The gateway puts the server's name before its tools' names."""
+    name, server = facts.fields.get("tool_name", ""), facts.fields.get("tool_server")
+    if server:
+        facts.fields["tool_name"] = name.removeprefix(f"{server}__")
 
 
 def _addresses(told: Mapping[str, Any]) -> list[str]:

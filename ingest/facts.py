@@ -21,6 +21,10 @@ Paths = Mapping[str, tuple[str, ...]]
 _ABSENT: tuple[Any, ...] = (None, "", "-", "null", "None")  # how gateways print that there is no value
 _SECRET = ("authorization", "api-key", "api_key", "apikey", "token", "secret", "password", "cookie")
 _BLOCKED = frozenset(("content_filter", "content_policy_violation", "guardrail_intervened"))
+_AROUND = (
+    "source_format", "time", "tenant", "application", "service", "environment", "agent", "agent_id",
+    "session", "user", "api_key", "client_ip", "user_agent", "trace_id", "provider",
+)  # fmt: skip
 _CACHED = ("cache_read_tokens", "cache_write_tokens")
 _TOKENS = ("input_tokens", "output_tokens", *_CACHED, "reasoning_tokens")
 
@@ -54,7 +58,9 @@ def at(value: Any, path: str) -> Any:
 def between(start: Any, end: Any) -> float | None:
     """Milliseconds from one time to another; None where one is missing or they run backwards."""
     first, last = epoch(start), epoch(end)
-    return (last - first) * 1e3 if first is not None and last is not None and last >= first else None
+    if first is None or last is None or last < first:
+        return None
+    return round((last - first) * 1e3, 3)  # beyond that is noise of floating point
 
 
 def child(value: Any, *names: str) -> dict[str, Any]:
@@ -95,6 +101,12 @@ class Facts:
         twin._noted.update(self._noted)
         return twin
 
+    def around(self) -> Facts:
+        """An event of something that happened during this one: of its fields, who, where and when."""
+        twin = Facts(self._limits, "")
+        twin.fields.update({name: self.fields[name] for name in _AROUND if name in self.fields})
+        return twin
+
     def put(self, name: str, *values: Any) -> None:
         """Set a field to the first of these values that is one, unless it is set already."""
         if name in self.fields:
@@ -107,6 +119,8 @@ class Facts:
             found = read(value)
             if found is not None:
                 self.fields[name] = found
+                if name in self.draft.invalid:
+                    self.draft.invalid.remove(name)
                 return
             impossible |= name != "http_status"  # "status" is a word in many records
         if impossible and name not in self.draft.invalid:
@@ -186,9 +200,23 @@ class Facts:
             self.include_cached()
         return self._event("llm", operation)
 
+    def hosted(self) -> list[Event]:
+        """Executions of tools that the provider made itself while it answered."""
+        calls = {call.id: call for message in self.outputs for call in message.tool_calls}
+        found: list[Event] = []
+        for message in self.outputs:
+            call = calls.get(message.tool_call_id)
+            if message.role == "tool" and call is not None:
+                made = self.around()
+                made.put("tool_name", call.name)
+                made.put("tool_call_id", call.id)
+                made.put("tool_type", "hosted")
+                found.append(made.tool_call(call.arguments or None, message.text or None))
+        return found
+
     def tool_call(self, arguments: Any, result: Any) -> Event:
         """A tool's execution. Usage belongs to model calls."""
-        for name in (*_TOKENS, "cost_usd"):
+        for name in (*_TOKENS, "cost_usd", "stream"):
             self.fields.pop(name, None)
         if arguments is not None:
             self.fields["tool_arguments"] = self._cut(as_text(arguments))
@@ -199,6 +227,8 @@ class Facts:
 
     def retrieval(self, operation: str = "retrieval") -> Event:
         """A search, with what was asked and what was found."""
+        for name in (*_TOKENS, "cost_usd", "stream"):
+            self.fields.pop(name, None)
         self._content.conversation(self.draft, self.inputs, [])
         if self.documents:
             cut = [replace(each, text=self._cut(each.text)) for each in self.documents]
@@ -239,6 +269,8 @@ class Facts:
         reason = fields.get("finish_reason", "")
         if fields.get("status") == "blocked" or {reason, fields.get("error_type")} & _BLOCKED:
             return "blocked"
-        if fields.get("status") == "error" or reason == "error" or fields.get("http_status", 0) >= 400:
+        if fields.get("status") == "error" or reason == "error" or "error_type" in fields:
+            return "error"
+        if fields.get("http_status", 0) >= 400:
             return "error"
         return "refused" if reason == "refusal" or fields.get("status") == "refused" else "ok"

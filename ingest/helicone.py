@@ -26,7 +26,7 @@ _FIELDS: Paths = {
     "environment": ("request.properties.Environment", "request.properties.environment"),
     "provider": ("request.provider",),
 }  # fmt: skip
-_NOTED = ("path", "countryCode", "promptId", "promptVersion", "threat")
+_NOTED = ("id", "path", "countryCode", "promptId", "promptVersion", "threat")
 _OUTCOMES = {-1: "timeout", -3: "cancelled", -4: "threat"}  # where there is no status of HTTP
 
 
@@ -58,8 +58,8 @@ class HeliconeQueue(Leaf):
         request, response = body(asked.get("body")), body(answered.get("body"))
         speaks = providers.api(request.object, beginning(answered.get("body")), url)
         operation = providers.read(facts, speaks, request, response, url) if speaks else "chat"
-        facts.put("response_id", answered.get("id"))
-        return Decoded((facts.model_call(operation),))
+        executed = facts.hosted()
+        return Decoded((facts.model_call(operation), *executed))
 
 
 def _lower(asked: Json) -> dict[str, Any]:

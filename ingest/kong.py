@@ -151,6 +151,7 @@ def _judged(facts: Facts, entry: Json) -> Iterator[Event]:
     judge = child(entry, "ai-llm-as-judge")
     if judge:
         made = facts.other()
+        made.fields.pop("http_status", None)
         made.take(judge, {"model": ("meta.response_model",), "duration_ms": ("meta.llm_latency",)})
         made.put("evaluation_name", "llm-as-judge")
         made.put("evaluation_score", at(judge, "usage.llm_accuracy"))
@@ -215,7 +216,9 @@ def _agents(facts: Facts, ai: Json) -> Iterator[Event]:
         made = facts.other()
         made.put("duration_ms", call.get("latency"))
         made.put("agent", facts.fields.get("application"))
-        made.put("session", at(child(child(call, "payload"), "request"), "params.message.contextId"))
+        context = at(child(child(call, "payload"), "request"), "params.message.contextId")
+        if isinstance(context, str) and context:
+            made.fields["session"] = context[:256]
         made.note("a2a.method", call.get("method"))
         if call.get("error"):
             made.failed("a2a_error", call["error"])

@@ -88,7 +88,7 @@ class LiteLLM(Leaf):
             return Decoded((_tool(facts, document, tool),))
         executed = _tool(facts.other(), document, tool) if tool else None
         event = _call(facts, document, operation)
-        return Decoded((event, executed) if executed else (event,))
+        return Decoded((event, executed) if executed else (event, *facts.hosted()))
 
 
 def _operation(document: Json) -> Operation:
@@ -157,7 +157,8 @@ def _call(facts: Facts, document: Json, operation: Operation) -> Event:
     failed = document.get("status") == "failure"
     answer = {} if failed else beginning(response)
     speaks = providers.api({}, answer) or "openai"
-    request = {**child(document, "model_parameters"), "messages": _content(document.get("messages"))}
+    said = _content(document.get("messages"))
+    request = {**child(document, "model_parameters"), **({"messages": said} if said is not None else {})}
     counts = child(child(document, "metadata"), "usage_object")
     if not (failed and not document.get("total_tokens")):  # its zeros are no counts
         facts.take(document, _USAGE)
@@ -198,4 +199,5 @@ def _tool(facts: Facts, document: Json, tool: Json) -> Event:
     for name in ("model", "provider"):
         facts.fields.pop(name, None)
     result = tool.get("result", document.get("response") or None)
-    return facts.tool_call(tool.get("arguments"), result)
+    said = at(result, "content")
+    return facts.tool_call(tool.get("arguments"), said if said is not None else result)

@@ -16,11 +16,11 @@ REQUESTS = ("request", "request_body", "requestBody", "req", "request_payload", 
 RESPONSES = (
     "response", "response_body", "responseBody", "res", "resp", "response_payload", "responsePayload"
 )  # fmt: skip
-_BODIES = ("body", "payload", "content", "json", "data")
+_BODIES = ("body", "payload", "content", "json")
 # What stands beside the bodies.
 BESIDE: Paths = {
-    "time": ("timestamp", "time", "@timestamp", "start_time", "startTime", "started_at", "startedAt",
-             "request_time", "requestTime", "created_at", "createdAt", "startedDateTime", "ts", "date"),
+    "time": ("startedDateTime", "timestamp", "time", "@timestamp", "start_time", "startTime", "started_at",
+             "startedAt", "request_time", "requestTime", "created_at", "createdAt", "ts", "date"),
     "http_status": ("status_code", "statusCode", "http_status", "response_status", "response_code",
                     "status"),
     "duration_ms": ("duration_ms", "durationMs", "latency_ms", "latencyMs", "elapsed_ms",
@@ -48,7 +48,14 @@ BESIDE: Paths = {
     "error_type": ("error_type", "error_code"),
 }  # fmt: skip
 _ADDRESS = ("url", "path", "uri", "endpoint", "request_url", "requestUrl", "target_url", "targetUrl")
-_LEFT = frozenset(name for names in BESIDE.values() for name in names) | {*REQUESTS, *RESPONSES, "method"}
+_SECONDS = ("duration_seconds", "duration_s", "latency_seconds", "latency_s", "elapsed_seconds", "elapsed_s")
+_LEFT = frozenset(name for names in BESIDE.values() for name in names) | {
+    *REQUESTS,
+    *RESPONSES,
+    *_SECONDS,
+    "method",
+    "model",
+}
 _OTHERS = frozenset(
     (
         "litellm_call_id",
@@ -123,7 +130,8 @@ class Pair(Leaf):
     evidence: ClassVar[str] = "recorded"
     marks = frozenset((*REQUESTS, *RESPONSES, "object", "choices", "data", "error", "type", "completion",
                        "candidates", "usageMetadata", "usage_metadata", "promptFeedback", "prompt_feedback",
-                       "output", "stopReason", "messageStart"))  # fmt: skip
+                       "output", "stopReason", "messageStart", "messageStop", "contentBlockStart",
+                       "contentBlockDelta"))  # fmt: skip
     speaks: ClassVar[providers.Api]
 
     @classmethod
@@ -154,12 +162,15 @@ class Pair(Leaf):
         if told != "all" and "response_id" in facts.fields:
             facts.fields["join"] = f"{self.name}:{facts.fields['response_id']}"[:256]
             facts.fields["half"] = told
-        return Decoded((facts.model_call(operation),))
+        executed = facts.hosted()
+        return Decoded((facts.model_call(operation), *executed))
 
 
 def _beside(facts: Facts, place: Mapping[str, Any]) -> None:
     """Plain members that have no field of their own; an HTTP client says who it is in its headers."""
     for name, value in list(place.items())[:64]:
+        if name in _ADDRESS and isinstance(value, str):
+            value = value.partition("?")[0]  # behind it there may be a key
         if name not in _LEFT and name not in _BODIES:
             facts.note(name, value)
     for name, value in list(child(place, "headers").items())[:128]:
@@ -168,9 +179,6 @@ def _beside(facts: Facts, place: Mapping[str, Any]) -> None:
     seconds = next((place[name] for name in _SECONDS if isinstance(place.get(name), int | float)), None)
     if seconds is not None:
         facts.put("duration_ms", seconds * 1e3)
-
-
-_SECONDS = ("duration_seconds", "duration_s", "latency_seconds", "latency_s", "elapsed_seconds", "elapsed_s")
 
 
 class OpenAIPair(Pair):

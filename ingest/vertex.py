@@ -14,7 +14,6 @@ from tocsin.model import Decoded
 
 _FIELDS: Paths = {
     "time": ("logging_time",),
-    "response_model": ("model_version",),
     "duration_ms": ("metadata.request_latency", "metadata.request_latency_ms"),
     "http_status": ("metadata.status_code",),
 }
@@ -51,13 +50,16 @@ class VertexRows(Leaf):
         facts.put("model", _short(document.get("model")), document.get("deployed_model_id"))
         method = str(document.get("api_method") or "")
         facts.put("stream", "stream" in method.lower() if method else None)
+        facts.note("request_id", document.get("request_id"))
         for name, value in (("endpoint", endpoint), ("api_method", method), *list(labels.items())[:16]):
             facts.note(str(name), value)
         url = f"{endpoint}:{method}"
         speaks = providers.api(request.object, response.first, url) or "gemini"
         operation = providers.read(facts, speaks, request, response, url)
-        facts.put("response_id", document.get("request_id"))
-        return Decoded((facts.model_call(operation),))
+        version = document.get("model_version")
+        facts.put("response_model", version if version != "default" else None)
+        executed = facts.hosted()
+        return Decoded((facts.model_call(operation), *executed))
 
 
 def _given(document: Json, *names: str) -> Any:
