@@ -48,6 +48,7 @@ docs: install  ## the generated parts of docs/
 	$(BIN)/python -m detectors.reference
 	$(BIN)/python -m ingest.aliases > docs/fields.md
 	$(BIN)/python -m tocsin.metrics > docs/metrics.md
+	$(BIN)/python -m ingest.formats --write
 
 lock: install  ## requirements*.txt from pyproject.toml; needs uv
 	scripts/lock

@@ -32,7 +32,7 @@ CARRIERS = (
 )  # fmt: skip
 
 # Who put a line into one of the carriers: the first whose keys are all there. Only a name for people.
-_SHIPPERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+SHIPPERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("filebeat", ("@timestamp", "@metadata")),
     ("filebeat", ("@timestamp", "ecs", "agent")),
     ("logstash", ("@timestamp", "@version")),
@@ -72,7 +72,7 @@ def _line(document: Json, known: Callable[[Any], bool]) -> Opened | None:
     """A line of a log, as JSON text or already parsed, beside what its shipper knows."""
     for key, carried in _carried(document):
         if known(carried) if isinstance(carried, dict | list) else _holds_json(carried):
-            name = next((name for name, keys in _SHIPPERS if all(k in document for k in keys)), key)
+            name = next((name for name, keys in SHIPPERS if all(k in document for k in keys)), key)
             return Opened(name, (Part(carried),), CARRIERS)
     return None
 
