@@ -15,6 +15,7 @@ from msgspec import Meta
 from tocsin import registry
 from tocsin.contracts import ConfigError, Sink, Source
 from tocsin.plan import Instance, Plan
+from tocsin.prices import PriceSettings
 from tocsin.settings import (
     AssemblySettings,
     ContentSettings,
@@ -48,7 +49,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "encryption": EncryptionSettings,
     "operations": OperationsSettings,
 }
-TABLES = ("source", "formats", "exchange", *SECTIONS, "checkpoints", "detectors", "sinks")
+TABLES = ("source", "formats", "exchange", *SECTIONS, "prices", "checkpoints", "detectors", "sinks")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -94,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     quarantine: QuarantineSettings
     encryption: EncryptionSettings
     operations: OperationsSettings
+    prices: Mapping[str, PriceSettings]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -117,6 +119,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             history=self.history,
             assembly=self.assembly,
             privacy=self.privacy,
+            prices=self.prices,
         )
 
 
@@ -172,6 +175,10 @@ class _Reader:
         parts["formats"] = dict(self._formats())
         parts["source"], parts["format"] = self._source(parts["formats"])
         parts["exchange"] = self._exchange()
+        parts["prices"] = {
+            name: self.tables.record(f"prices.{name}", table, PriceSettings)
+            for name, table in self._members("prices").items()
+        }
         parts["checkpoints"] = self._checkpoints()
         parts["sinks"] = {name: self._sink(name, table) for name, table in self._members("sinks").items()}
         parts["instances"] = tuple(self._instances())
@@ -227,7 +234,7 @@ class _Reader:
         return Instance(name=name, type=options.type or name, detector=detector, options=options)
 
     def _members(self, section: str) -> dict[str, Any]:
-        """The tables in [detectors], [sinks] or [formats], by their names."""
+        """The tables in [detectors], [sinks], [formats] or [prices], by their names."""
         table = self._given.get(section, {})
         if not isinstance(table, dict):
             self.tables.mistake(section, f"must hold one table for each, like [{section}.name]")

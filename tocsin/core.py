@@ -205,6 +205,8 @@ class _Release:
         force_setattr(event, "log_index", self._rows.events)
         force_setattr(event, "arrival", self._clock)
         self._rows.events += 1
+        if self._state.prices:
+            self._state.prices.apply(event)
         self._batch.events.append(event)
         self._batch.signals.append(signals)
         if not event.duplicate:

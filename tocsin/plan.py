@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import msgspec
 
 from tocsin.contracts import Detector
 from tocsin.model import Event, Reject
+from tocsin.prices import PriceSettings
 from tocsin.settings import (
     AssemblySettings,
     ContentSettings,
@@ -56,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
     history: HistorySettings = HistorySettings()
     assembly: AssemblySettings = AssemblySettings()
     privacy: PrivacySettings = PrivacySettings()
+    prices: Mapping[str, PriceSettings] = msgspec.field(default_factory=dict)
 
     @property
     def config_hash(self) -> str:
@@ -68,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True):
             self.history,
             self.assembly,
             self.privacy,
+            self.prices,
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from tocsin import config, registry
+from tocsin.prices import PriceSettings
 from tocsin.settings import DetectorOptions
 from tocsin.tables import choices, description, metas, struct_in
 
@@ -51,6 +52,7 @@ def configuration() -> str:
     parts.append(f"### `[exchange]`\n\n{table(registry.resolve(config.EXCHANGE))}")
     for name, cls in config.SECTIONS.items():
         parts.append(f"### `[{name}]`\n\n{_first_line(cls)}\n\n{table(cls)}")
+    parts.append(f"### `[prices.<name>]`\n\n{_first_line(PriceSettings)}\n\n{table(PriceSettings)}")
     parts.append(f"### `[checkpoints]`\n\n{table(config.StoreOptions)}")
     parts += _components("checkpoints", registry.STORES)
     parts.append(f"### `[detectors.<name>]`\n\nFor every detector:\n\n{table(DetectorOptions)}")

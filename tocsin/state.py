@@ -13,6 +13,7 @@ from tocsin.chain import Chain, Pile
 from tocsin.contracts import Checkpoint, Saved, StateUnreadable
 from tocsin.groups import BOOK, HELD, Group, Groups
 from tocsin.plan import Plan
+from tocsin.prices import Prices
 from tocsin.redact import Redaction
 from tocsin.section import Section
 from tocsin.timers import Timer, Timers
@@ -79,7 +80,8 @@ class PartitionState:
         self.rows = Rows()
         self.groups = Groups(plan)
         self.timers = Timers()
-        self.redaction = Redaction(plan.content, privacy=plan.privacy)
+        self.redaction = Redaction(plan.content, privacy=plan.privacy, limits=plan.limits)
+        self.prices = Prices(plan.prices)
         self._chain = Chain(self.groups)
 
     @classmethod
