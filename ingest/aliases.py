@@ -64,7 +64,8 @@ SPAN_FIELDS: tuple[Field, ...] = (
     # the one model that is named, without saying whether it was asked for or answered
     Field("_model", "text", (
         "llm.model_name", "langfuse.observation.model.name", "mlflow.llm.model", "llm.model",
-        "embedding.model_name", "reranker.model_name", "model_name", "gen_ai.model", "model")),
+        "embedding.model_name", "reranker.model_name", "model_name", "gen_ai.model", "genkit:name",
+        "haystack.component.model", "model")),
     Field("response_id", "text", (
             "gen_ai.response.id", "llm.response.id", "ai.response.id", "gen_ai.request.id")),
     Field("_finish", "value", (
@@ -173,12 +174,14 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("_system", "value", (
         "gen_ai.system_instructions", "gen_ai.system.instructions", "gen_ai.system_prompt")),
     Field("_input", "value", (
-        "gen_ai.input.messages", "gen_ai.prompt", "ai.prompt.messages", "all_messages_events",
+        "gen_ai.input.messages", "gen_ai.prompt", "llm.input_messages",
+        "ai.prompt.messages", "all_messages_events",
         "pydantic_ai.all_messages", "gen_ai.request.messages", "mlflow.chat.messages", "llm.prompts",
         "ai.input_messages", "gen_ai.input_messages", "ai.prompt")),
     Field("_output", "value", (
-        "gen_ai.output.messages", "gen_ai.completion", "final_result", "gen_ai.output_messages",
-        "gen_ai.response.messages", "llm.responses", "llm.completions", "ai.responses", "gen_ai.output")),
+        "gen_ai.output.messages", "gen_ai.completion", "llm.output_messages", "final_result",
+        "gen_ai.output_messages", "gen_ai.response.messages", "llm.responses", "llm.completions",
+        "ai.responses", "gen_ai.output")),
     Field("_given", "value", (
         "input.value", "traceloop.entity.input", "gen_ai.task.input", "langfuse.observation.input",
         "mlflow.spanInputs", "lmnr.span.input", "langwatch.input", "braintrust.input_json",

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 from ingest import aliases, readings, tools
 from ingest import messages as parse
 from ingest.draft import Draft, Span
+from ingest.words import CONTENT_EVENTS
 from tocsin.model import Document, Message, Role, ToolCall
 from tocsin.settings import LimitSettings
 
+_SPOKEN = ("_input", "_output", "_given", "_taken")
 _NUMBERED = 512  # numbered messages of one span
 
 
@@ -53,6 +55,8 @@ class Content:
         if "_output" in raw:
             output = parse.structure(raw["_output"])
             outputs = parse.messages(output, "assistant")
+            if _pieced(output):
+                outputs = _whole(outputs)
             if "_finish" not in raw and isinstance(output, list):
                 raw["_finish"] = parse.stated_finish(output)
             if "_more" in raw:
@@ -65,6 +69,8 @@ class Content:
             inputs = parse.messages(raw["_given"], "user")
         if generic and not outputs and "_taken" in raw:
             outputs = parse.messages(raw["_taken"], "assistant")
+        if any(_is_cut(raw.get(name)) for name in _SPOKEN):
+            draft.fields["truncated"] = True
         self.conversation(draft, _once(inputs), outputs)
 
     def _execution(self, span: Span, draft: Draft) -> None:
@@ -82,6 +88,8 @@ class Content:
     def tool(self, draft: Draft, given: Any, taken: Any) -> None:
         """Set what a tool was given and gave back, out of what a framework wrapped around them."""
         fields = draft.fields
+        if _is_cut(given) or _is_cut(taken):
+            fields["truncated"] = True
         if given is not None:
             fields["tool_arguments"] = self._text(tools.arguments(given), draft)
         if taken is not None:
@@ -134,6 +142,13 @@ def from_events(
     outputs: list[Message] = []
     for name, body in events:
         role = aliases.MESSAGE_EVENTS.get(name)
+        if name in CONTENT_EVENTS:
+            key, ingredient = CONTENT_EVENTS[name]
+            said = body.get(key) if isinstance(body, dict) else None
+            if ingredient == "_input":
+                inputs += parse.messages(said, "user")
+            else:
+                outputs += parse.messages(said, "assistant")
         if role is None:
             if name in aliases.DETAIL_EVENTS and isinstance(body, dict):
                 inputs += parse.messages(body.get("gen_ai.input.messages"), "user")
@@ -166,8 +181,36 @@ def as_role(word: str) -> Role:
 
 
 def _answer(raw: dict[str, Any]) -> list[Message]:
-    body = {"role": "assistant", "content": raw.get("_answer"), "tool_calls": raw.get("_calls")}
-    return parse.messages([body], "assistant")
+    content = raw.get("_answer")
+    parts = parse.structure(content)
+    if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+        content = parts
+    return parse.messages(
+        [{"role": "assistant", "content": content, "tool_calls": raw.get("_calls")}], "assistant"
+    )
+
+
+def _pieced(said: Any) -> bool:
+    """Whether these are the chunks of one streamed answer rather than several answers."""
+    return (
+        isinstance(said, list)
+        and len(said) > 1
+        and all(isinstance(each, dict) and each.keys() == {"role", "parts"} for each in said)
+        and all(each["role"] == "model" for each in said)
+    )
+
+
+def _whole(pieces: list[Message]) -> list[Message]:
+    text = "".join([piece.text for piece in pieces])
+    return [Message("assistant", text, tuple([call for piece in pieces for call in piece.tool_calls]))]
+
+
+def _is_cut(value: Any) -> bool:
+    """Whether text that was JSON has lost its end to a limit on the length of attributes."""
+    return isinstance(value, str) and value[:2] in _OPENINGS and value.rstrip()[-1:] not in "]}"
+
+
+_OPENINGS = ('{"', "[{", '["')
 
 
 def _with_calls(outputs: list[Message], numbered: list[Message]) -> list[Message]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ingest import aliases, readings
+from ingest.messages import structure
 from ingest.operations import COMPONENTS, NO_TOOLS, OPERATION_NAMES, OPERATIONS, SPAN_NAMES, Operation
 
 Attributes = dict[str, Any]
@@ -74,6 +75,7 @@ def _names(*targets: str) -> frozenset[str]:
     return frozenset(name for field in fields for name in field.names if name.startswith(_PREFIXES))
 
 
+_SAYING = frozenset(name for name, _ in OPERATION_NAMES)
 _TOKENS = _names("input_tokens", "output_tokens", "response_id")
 _EVIDENCE = _TOKENS | _names("_output")
 _MODELS = _names("model", "_model", "response_model")
@@ -110,12 +112,6 @@ def read(attributes: Attributes, draft: Draft, lookup: Lookup = _SPAN) -> Draft:
     return draft
 
 
-def meaning(name: str) -> tuple[str, int]:
-    """What a span's attribute tells (a target of the table) and how good its name is; "": nothing known."""
-    alias = _SPAN.get(name)
-    return alias[:2] if alias else ("", 0)
-
-
 def resource_fields(attributes: Attributes) -> dict[str, Any]:
     """What a resource says about all of its spans."""
     fields = read(attributes, Draft(), _RESOURCE).fields
@@ -129,9 +125,10 @@ def operation(span: Span) -> Operation | None:
     attributes = span.attributes
     known: Operation | None = None
     unknown = ""
-    for name, words in OPERATION_NAMES:
+    for name, words in () if _SAYING.isdisjoint(attributes) else OPERATION_NAMES:
         word = attributes.get(name)
         if word and isinstance(word, str):
+            word = _type_in(word) if word[0] == "{" else word
             found = words.get(word) or words.get(word.strip('"').lower())
             if found is not None and found.kind is not None:
                 return _mended(span, found) if found.kind == "tool" else found
@@ -144,6 +141,12 @@ def operation(span: Span) -> Operation | None:
             return OPERATIONS["step"]
         return OPERATIONS["chat"]
     return _named(span)
+
+
+def _type_in(document: str) -> str:
+    """The type that an object in JSON states."""
+    inner = structure(document)
+    return readings.text(inner.get("type")) if isinstance(inner, dict) else ""
 
 
 def _is_call(attributes: Attributes) -> bool:

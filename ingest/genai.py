@@ -44,18 +44,22 @@ class SpanReader:
             return coding_agents.span_event(self, span, base)
         found = operation(span)
         if found is None:
-            bodies = vendors.repeated(span.attributes)
-            if bodies is not None:
-                span.attributes = bodies
-                return _inside(self.finish(span, aliases.OPERATIONS["chat"], base))
-            vendor = vendors.translated(span.attributes)
-            if vendor is None:
-                return None
-            found, span.attributes = vendor
+            return self._elsewhere(span, base) if span.attributes else None
         if found.kind is None:
             return None
         if found.kind == "tool" and str(span.attributes.get("gen_ai.tool.name", "")).startswith("("):
             return None  # a stand-in for several calls: "(merged tools)"
+        return self.finish(span, found, base)
+
+    def _elsewhere(self, span: Span, base: Mapping[str, Any]) -> Event | None:
+        """The event of a span that keeps to no convention."""
+        if "litellm" in span.scope and (bodies := vendors.repeated(span.attributes)) is not None:
+            span.attributes = bodies
+            return _inside(self.finish(span, aliases.OPERATIONS["chat"], base))
+        told_so = vendors.translated(span.attributes)
+        if told_so is None:
+            return None
+        found, span.attributes = told_so
         return self.finish(span, found, base)
 
     def finish(self, span: Span, found: aliases.Operation, base: Mapping[str, Any], half: str = "") -> Event:

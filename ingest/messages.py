@@ -72,7 +72,7 @@ def _collect(value: Any, role: Role, found: list[Message], depth: int) -> None:
             _add({"parts": value}, role, found)
         elif depth:
             for item in value:
-                _collect(item, role, found, depth - 1)
+                _collect(_listed(item), role, found, depth - 1)
     elif isinstance(value, dict):
         inner = _inner(value)
         if inner is None or not depth:
@@ -81,6 +81,18 @@ def _collect(value: Any, role: Role, found: list[Message], depth: int) -> None:
             _collect(inner, role, found, depth - 1)
     elif value:
         found.append(Message(role, as_text(value)))
+
+
+def _listed(item: Any) -> Any:
+    """A member of a list of messages, which may be JSON text of one."""
+    if isinstance(item, str) and item[:2] in ('{"', "{'"):
+        inner = structure(item)
+        if isinstance(inner, dict) and not _NAMING.isdisjoint(inner):
+            return inner
+    return item
+
+
+_NAMING = frozenset(("role", "parts", "message"))
 
 
 def _inner(value: Mapping[str, Any]) -> Any:
@@ -210,7 +222,7 @@ class Turn:
 
     def read_calls(self, calls: Any) -> None:
         calls = structure(calls)
-        for call in calls if isinstance(calls, list) else ():
+        for call in map(structure, calls) if isinstance(calls, list) else ():
             if isinstance(call, dict):
                 self.seen = True
                 self.calls.append(tool_call(call))

@@ -23,8 +23,9 @@ OPERATIONS: Mapping[str, Operation] = {
     **_operations("llm", "chat", "completion", "acompletion", "completions", "chat_completion",
                   "chat.completion", "chat_completions", "chat.completions", "chat_model", "responses",
                   "aresponses", "response", "messages", "message", "llm_call", "llm_request", "llm",
-                  "generate", "generation", "inference", "converse", "converse_stream", "invoke_model",
-                  "invoke_model_with_response_stream", "stream", "streaming_chat", "model_generation"),
+                  "call_llm", "generate", "generation", "inference", "converse", "converse_stream",
+                  "invoke_model", "invoke_model_with_response_stream", "stream", "streaming_chat",
+                  "model_generation"),
     **_operations("llm", "text_completion", "atext_completion", "text_generation"),
     **_operations("llm", "generate_content", "agenerate_content", "generate_content_stream",
                   "generatecontent"),
@@ -53,7 +54,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }  # fmt: skip
 
 _STEP = OPERATIONS["step"]
-_KINDS: Mapping[str, Operation] = {
+_KINDS: dict[str, Operation] = {
     "llm": OPERATIONS["chat"],
     "chat_model": OPERATIONS["chat"],
     "generation": OPERATIONS["chat"],
@@ -125,6 +126,8 @@ OPERATION_NAMES: tuple[tuple[str, Mapping[str, Operation]], ...] = (
     ("gen_ai.span.kind", _KINDS),
     ("spring.ai.kind", _SPRING),
     ("genkit:metadata:subtype", _KINDS),
+    ("fi.span.kind", _KINDS),
+    ("braintrust.span_attributes", _KINDS),
 )
 
 # Log records that tell of a whole operation.
@@ -148,6 +151,7 @@ SPAN_NAMES: Mapping[str, Operation] = {
     "haystack.agent.step.llm": OPERATIONS["chat"],
     "haystack.agent.step.tool": OPERATIONS["execute_tool"],
     "haystack.agent.run": OPERATIONS["invoke_agent"],
+    "call_llm": OPERATIONS["chat"],
 }
 
 # Scopes that mark steps of their own as tools, although nothing is executed.
@@ -171,4 +175,8 @@ CONTENT_IN_LOGS: tuple[str, ...] = (
 CACHED_APART: tuple[str, ...] = ("openlit.instrumentation.anthropic",)
 
 # A vendor's own word for what a span is, by the last part of an attribute's name.
-GENERIC_KINDS = _KINDS
+GENERIC_KINDS: Mapping[str, Operation] = _KINDS | {
+    word: OPERATIONS[word]
+    for word in ("chat", "completion", "chat_completion", "text_completion", "llm_call", "llm_request",
+                 "tool_call", "execute_tool", "function_call", "embeddings")
+}  # fmt: skip

@@ -59,13 +59,14 @@ def flag(value: Any) -> bool | None:
     """Yes or no."""
     if isinstance(value, bool):
         return value
-    word = str(value).strip().lower() if isinstance(value, str | int) else ""
+    word = str(value).strip(' "').lower() if isinstance(value, str | int) else ""
     if word in ("true", "1", "yes"):
         return True
     return False if word in ("false", "0", "no") else None
 
 
 def _parsed(value: str) -> float | int | None:
+    value = value.strip('"')  # text that was JSON-encoded once more
     try:
         found = float(value) if len(value) <= 64 else math.nan
     except ValueError:

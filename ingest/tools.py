@@ -40,7 +40,7 @@ def _arguments(inner: Any) -> Any:
     """What is inside one wrapping; None: it is none."""
     if not isinstance(inner, dict) or not inner:
         return None
-    if inner.keys() == {"args", "kwargs"}:  # a Python function's own
+    if "args" in inner and "kwargs" in inner:  # a Python function's own
         args, kwargs = inner["args"], inner["kwargs"]
         return (kwargs or {}) if not args else args if not kwargs else None
     for key in _GIVEN:

@@ -8,7 +8,7 @@ member by member, in a span inside the one of the call: `llm.openai.choices`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from ingest.draft import Attributes
@@ -48,9 +48,10 @@ ENDINGS: Mapping[str, str] = {
     **dict.fromkeys(("usage", "usagedetails", "tokenusage", "metrics"), "gen_ai.usage.raw"),
     **dict.fromkeys(("cost", "totalcost", "costusd"), "gen_ai.usage.cost"),
     **dict.fromkeys(("input", "inputs", "inputvalue", "request", "requestbody"), "input.value"),
-    **dict.fromkeys(("output", "outputs", "outputvalue", "response", "responsebody"), "output.value"),
+    **dict.fromkeys(("output", "outputs", "outputvalue", "response", "responsebody", "outputscontent"),
+                    "output.value"),
     **dict.fromkeys(("messages", "inputmessages", "promptmessages", "requestmessages", "prompt", "prompts",
-                     "inputprompt"), "gen_ai.input.messages"),
+                     "inputprompt", "chathistory"), "gen_ai.input.messages"),
     **dict.fromkeys(("outputmessages", "responsemessages", "completion", "completions", "responsetext",
                      "answer"), "gen_ai.output.messages"),
     **dict.fromkeys(("systemprompt", "systeminstructions"), "gen_ai.system_instructions"),
@@ -83,12 +84,10 @@ def repeated(attributes: Attributes) -> Attributes | None:
     asked: Attributes = {}
     answered: Attributes = {}
     for key, value in attributes.items():
-        found = _REPEATED.fullmatch(key) if key.startswith("llm.") else None
+        found = _REPEATED.fullmatch(key) if key[:4] == "llm." else None
         if found and found[1] not in _CONVENTIONAL and value not in (None, ""):
             (asked if found[2] in _ASKED else answered)[found[2]] = structure(value)
-    if _ANSWERS.isdisjoint(answered):
-        return None
-    return {"input.value": asked, "output.value": answered}
+    return None if _ANSWERS.isdisjoint(answered) else {"input.value": asked, "output.value": answered}
 
 
 _ANSWERS = frozenset(("choices", "content", "candidates", "output", "message"))
@@ -96,13 +95,15 @@ _ANSWERS = frozenset(("choices", "content", "candidates", "output", "message"))
 
 def translated(attributes: Attributes) -> tuple[Operation, Attributes] | None:
     """What the span does, and its attributes under known names; None: no vendor says."""
-    for key, value in attributes.items():
-        vendor, ending = _read(key)
-        if ending == "kind" and isinstance(value, str) and (found := _kind(value)) is not None:
-            return found, {**_renamed(vendor, attributes), **attributes}
-    vendors = dict.fromkeys(_read(key)[0] for key in attributes if _read(key)[1] in _TOKENS)
-    for vendor in vendors:
-        named = _renamed(vendor, attributes)
+    known = [(key, *found) for key in attributes if (found := _read(key)) is not None]
+    if not known:
+        return None
+    for key, vendor, ending in known:
+        value = attributes[key]
+        if ending == "kind" and isinstance(value, str) and (kind := _kind(value)) is not None:
+            return kind, {**_renamed(known, vendor, attributes), **attributes}
+    for vendor in dict.fromkeys(vendor for _, vendor, ending in known if ending in _TOKENS):
+        named = _renamed(known, vendor, attributes)
         if "llm.model_name" in named or "gen_ai.request.model" in named:
             return OPERATIONS["chat"], {**named, **attributes}
     return None
@@ -114,26 +115,25 @@ def _kind(word: str) -> Operation | None:
     return found if found is not None and found.kind is not None else None
 
 
-def _renamed(vendor: str, attributes: Attributes) -> Attributes:
+def _renamed(known: Iterable[tuple[str, str, str]], vendor: str, attributes: Attributes) -> Attributes:
     found: Attributes = {}
-    for key, value in attributes.items():
-        theirs, ending = _read(key)
-        if theirs == vendor and ending and ending != "kind" and value not in (None, ""):
-            found.setdefault(ending, value)
+    for key, theirs, ending in known:
+        if theirs == vendor and ending != "kind" and attributes[key] not in (None, ""):
+            found.setdefault(ending, attributes[key])
     return found
 
 
 @lru_cache(maxsize=4096)
-def _read(key: str) -> tuple[str, str]:
+def _read(key: str) -> tuple[str, str] | None:
     """The vendor and the common name of an attribute, or "kind" where it says what a span does."""
     parts = [part for part in _PART.split(_HUMP.sub("_", key[:LONGEST]).lower()) if part]
     words = [word for part in parts for word in part.split("_") if word]
     if len(words) < 2 or parts[0] in _FOREIGN or words[0] in _FOREIGN:
-        return "", ""
+        return None
     for start in range(1, len(words)):
         ending = "".join(words[start:])
         if ending in _KIND:
             return words[0], "kind"
         if ending in ENDINGS:
             return words[0], ENDINGS[ending]
-    return words[0], ""
+    return None

@@ -59,6 +59,7 @@ PROVIDERS: Mapping[str, str] = {
     "llamaindex": "",
     "llama_index": "",
     "crewai": "",
+    "gcp.vertex.agent": "",
     "strands-agents": "",
     "strands": "",
     "semantic_kernel": "",
