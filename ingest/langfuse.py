@@ -99,6 +99,8 @@ class Langfuse(Leaf):
             return None
         row = {**row, "metadata": child(row, "metadata")}
         facts = Facts(self.limits, self.name)
+        if step == "update":  # it tells how the observation ended
+            facts.put("time", row.get("endTime"), row.get("end_time"))
         facts.take(row, _FIELDS)
         facts.fields.setdefault("application", "default")
         _times(facts, row)
