@@ -213,6 +213,7 @@ class Turn:
                 self._say(as_text(part))
             return
         kind = part.get("type")
+        kind = kind if isinstance(kind, str) else None
         if kind == "text" and isinstance(part.get("content"), str):
             self._say(part["content"])
         elif kind in _SILENT:
