@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import force_setattr
 
 from tocsin.model import Event, Reject
-
-SLACK = 1.0  # seconds by which the clocks of two reporters of one call may differ
+from tocsin.report import CLOSE, SLACK
 
 _OWN = frozenset(
     ("kind", "operation", "time", "trace_id", "span_id", "parent_span_id", "duration_ms", "join", "half")
@@ -45,7 +45,40 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
         stays, goes = (inner, outer) if item.kind == "tool" else (outer, inner)
         _fill(stays, goes)
         gone.add(id(goes))
+    _name_arguments(items)
     return [item for item in items if id(item) not in gone] if gone else items
+
+
+def _name_arguments(items: list[Event | Reject]) -> None:
+    """A tool that was given a bare text as its only argument gets the arguments that the model wrote."""
+    bare = [
+        item
+        for item in items
+        if isinstance(item, Event) and item.kind == "tool" and (item.tool_arguments or "{")[0] not in "{["
+    ]
+    if not bare:
+        return
+    called = {
+        (item.trace_id, call.name, value): call.arguments
+        for item in items
+        if isinstance(item, Event) and item.kind == "llm"
+        for message in item.output
+        for call in message.tool_calls
+        if (value := _only_value(call.arguments)) is not None
+    }
+    for item in bare:
+        arguments = called.get((item.trace_id, item.tool_name, item.tool_arguments or ""))
+        if arguments is not None:
+            force_setattr(item, "tool_arguments", arguments)
+
+
+def _only_value(arguments: str) -> str | None:
+    try:
+        value = msgspec.json.decode(arguments, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    only = next(iter(value.values())) if len(value) == 1 else None
+    return only if isinstance(only, str) else None
 
 
 def _around(item: Event, spans: dict[str, Event]) -> Event | None:
@@ -70,10 +103,16 @@ def _same_call(item: Event, spans: dict[str, Event], firsts: dict[tuple[str, str
 def _agree(one: Event, other: Event) -> bool:
     """Whether both are about the same tool or model, at the same time."""
     if one.kind == "tool":
-        return one.tool_name == other.tool_name and one.trace_id == other.trace_id
+        alike = one.tool_name == other.tool_name and one.trace_id == other.trace_id
+        return alike and (_within(one, other) or _within(other, one))
     if not {one.model, one.response_model} & {other.model, other.response_model} - {""}:
         return False
     return one.time <= _end(other) + SLACK and other.time <= _end(one) + SLACK
+
+
+def _within(inner: Event, outer: Event) -> bool:
+    """An execution that comes after another one is its own, even where both calls are named `call_0`."""
+    return outer.time <= inner.time + CLOSE and _end(inner) <= _end(outer) + CLOSE
 
 
 def _end(event: Event) -> float:

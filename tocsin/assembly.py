@@ -1,199 +1,248 @@
-"""Halves of one call find each other: span and log record, request and response."""
+"""Reports of one call find each other: two spans, span and log record, request and response, call and result.
+
+What lacks something that another report may know waits for it, in arrival time and in bounded room, unless
+its like has waited in vain again and again. Everything else goes on at once. What arrives of a call that
+went on is a duplicate: its text was read, it counts for nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from tocsin import told_tools
 from tocsin.codec import Codec
-from tocsin.history import split
+from tocsin.merging import Held, merge
 from tocsin.model import Event, Signals
+from tocsin.passed import COMPARED, Passed
+from tocsin.report import Report, best
 from tocsin.section import Section, short
 from tocsin.settings import AssemblySettings
 
-LEADERS = frozenset({"", "span", "response"})  # halves that know best how a call ended
-TOLD_SECONDS = 600.0  # for which it is remembered that a call was told without its other half
+VAIN = 8  # waits without a partner after which the like waits no more, until a late partner is seen
+MAKERS = 256  # kinds of reports of which that is remembered
+CALLS_SECONDS = 86_400.0  # for which a tool's call and result are remembered
 
-# Decided by the log or by the first half to arrive, not by which half knows more.
-_FIXED = frozenset(
-    {"id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "duplicate", "join", "half"}
-    | {"source", "source_partition", "source_offset", "source_index", "source_format"}
-    | {"tenant", "application", "kind", "time", "original_time", "invalid_fields", "attributes"}
-)
-_SHARED = tuple(
-    (name, default)
-    for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
-    if name not in _FIXED
-)
+_ALWAYS = frozenset({"request", "response"})  # halves of an exchange, of which neither is of use alone
 
 
-class Held(msgspec.Struct, gc=False):
-    """A half that waits. Its text is redacted; digests say which of its messages were new."""
+class Asked(msgspec.Struct, array_like=True, gc=False):
+    """A tool call that a model asked for; the arguments are redacted."""
 
-    event: Event
-    signals: Signals
-    digests: str = ""  # of all its messages, input before output
+    name: str = ""
+    arguments: str = ""
+    length: int = 0
 
 
-_CODEC: Codec[Held | None] = Codec(Held | None)
+_HELD: Codec[Held | None] = Codec(Held | None)
 _MARK: Codec[bool] = Codec(bool)
+_COUNT: Codec[int] = Codec(int)
+_ASKED: Codec[Asked] = Codec(Asked)
 
 
 def moved(data: bytes, log_id: str, number: int) -> bytes:
-    """A saved half as one of another log partition, in which it will become a row. Raises StateUnreadable."""
-    held = _CODEC.decode(data)
+    """A saved event that waits, as one of another log partition, of which it becomes a row.
+
+    Raises StateUnreadable.
+    """
+    held = _HELD.decode(data)
     if held:
         force_setattr(held.event, "log_id", log_id)
         force_setattr(held.event, "log_partition", number)
-    return _CODEC.encode(held)
+    return _HELD.encode(held)
+
+
+def concerns(event: Event) -> bool:
+    """Whether there may be other reports of the same.
+
+    An event without a join key is complete; but messages may tell of an execution once more, and a span
+    of a call that was told without one.
+    """
+    return (
+        bool(event.join)
+        or event.kind == "tool"
+        or (event.kind == "llm" and not event.span_id and event.response_id != "")
+    )
 
 
 class Assembly:
-    """The halves that one group holds, by join key, in order of arrival; and which calls were told."""
+    """What one group holds, what has gone on, and what it learnt about waiting."""
 
-    __slots__ = ("_by_response", "held", "hold_seconds", "told")
+    __slots__ = ("_by_name", "_reports", "asked", "held", "hold_seconds", "passed", "results", "vain")
 
     def __init__(self, settings: AssemblySettings) -> None:
         self.hold_seconds = settings.hold_seconds
-        self.held: Section[Held | None] = Section(lambda: None, _CODEC, limit=settings.held)
-        self.told: Section[bool] = Section(bool, _MARK, limit=settings.held, idle=TOLD_SECONDS)
-        self._by_response: dict[str, dict[str, None]] = {}  # response id -> join keys; follows from `held`
+        self.held: Section[Held | None] = Section(lambda: None, _HELD, limit=settings.held)
+        self.passed = Passed(settings.held)
+        self.vain: Section[int] = Section(int, _COUNT, limit=MAKERS)
+        self.asked: Section[Asked] = Section(Asked, _ASKED, limit=settings.held, idle=CALLS_SECONDS)
+        self.results: Section[bool] = Section(bool, _MARK, limit=2 * settings.held, idle=CALLS_SECONDS)
+        self._reports: dict[str, Report] = {}  # of what is held; both follow from `held`
+        self._by_name: dict[str, dict[str, None]] = {}  # name -> keys of what is held
+
+    def sections(self) -> Iterator[tuple[str, Section[Any]]]:
+        """All that a checkpoint holds, by name."""
+        yield "assembly", self.held
+        yield "assembly:passed", self.passed.pages
+        yield "assembly:vain", self.vain
+        yield "assembly:asked", self.asked
+        yield "assembly:results", self.results
 
     def restored(self) -> None:
-        """Call once `held` was filled from a checkpoint."""
+        """Call once the sections were filled from a checkpoint."""
+        self.passed.restored()
         for key, entry in self.held.items():
-            self._index(key, entry.value)
+            if entry.value:
+                self._index(key, entry.value.report())
 
-    def flush(self) -> list[Held]:
-        """All that wait, the oldest first; they are no longer held."""
-        return [half for key in list(self.held) if (half := self.take(key))]
+    def arrive(self, held: Held, clock: float) -> tuple[str, list[Held]]:
+        """The key under which it waits, or "", and what goes on now."""
+        report = held.report()
+        begins = report.half == "request"  # a new exchange, though ids of a connection are used again
+        while (partner := self._partner(report)) is not None:
+            begins |= self._reports[partner].half == "request"
+            held, report = self._join(partner, held, clock)
+        earlier = None if begins else self.passed.find(report)
+        if earlier is not None:
+            return "", self._late(held, report, earlier, clock)
+        if self._waits(report):
+            return self._hold(held, report, clock)
+        return "", [held]
 
-    def partner(self, half: Held) -> Held | None:
-        """The waiting other half, taken out: by join key, else by response id."""
-        event = half.event
-        for key in (short(event.join), *self._by_response.get(event.response_id, ())):
-            entry = self.held.get(key)
-            if entry and entry.value and entry.value.event.half != event.half:
-                return self.take(key)
-        return None
+    def go_on(self, held: Held, clock: float) -> None:
+        """It becomes a row: what arrives of it from now on tells nothing new."""
+        if not held.event.duplicate:
+            self.passed.add(held.report(), clock)
 
-    def tell(self, event: Event, clock: float) -> None:
-        """The call goes on: a half of it that comes from now on tells nothing new."""
-        self.told.touch(short(event.join), clock)
-
-    def was_told(self, event: Event) -> bool:
-        """Whether the call that this half belongs to has gone on already.
-
-        A request begins a new one: ids on a connection are used again.
-        """
-        return event.half != "request" and self.told.get(short(event.join)) is not None
-
-    def hold(self, half: Held, clock: float) -> tuple[str, list[Held]]:
-        """Keeps a half under the key it returns, with those that must go on alone to make room."""
-        key = short(half.event.join)
-        crowded = [self.take(key)]  # the same half once more
-        while self.held.full:
-            oldest = self.held.pop()
-            crowded.append(self._release(oldest.key, oldest.value))
-        self.held.touch(key, clock).value = half
-        self._index(key, half)
-        return key, [held for held in crowded if held]
+    def give_up(self, key: str, clock: float) -> Held | None:
+        """What has waited long enough."""
+        report = self._reports.get(key)
+        if report and report.lacks not in _ALWAYS:
+            self.vain.touch(_maker(report), clock).value += 1
+        return self.take(key)
 
     def take(self, key: str) -> Held | None:
-        """The half under a key, which is no longer held then."""
+        """What waits under a key; it waits no more."""
         entry = self.held.get(key)
+        if entry is None:
+            return None
         self.held.remove(key)
-        return self._release(key, entry.value) if entry else None
+        self._unindex(key)
+        return entry.value
 
-    def _index(self, key: str, held: Held | None) -> None:
-        if held and held.event.response_id:
-            self._by_response.setdefault(held.event.response_id, {})[key] = None
+    def flush(self) -> list[Held]:
+        """All that wait, the oldest first; they wait no more."""
+        return [held for key in list(self.held) if (held := self.take(key))]
 
-    def _release(self, key: str, held: Held | None) -> Held | None:
-        if held and held.event.response_id:
-            keys = self._by_response[held.event.response_id]
-            del keys[key]
-            if not keys:
-                del self._by_response[held.event.response_id]
-        return held
+    # Executions that are told in messages.
+
+    def remember_calls(self, event: Event, lengths: Sequence[int], clock: float) -> None:
+        """The calls of an answer, for results that come without them."""
+        for length, (key, call) in zip(lengths, told_tools.asked(event), strict=True):
+            if call.id:
+                self.asked.touch(short(key), clock).value = Asked(call.name, call.arguments, length)
+
+    def knows(self, names: tuple[str, ...], clock: float) -> bool:
+        """Whether an execution was told of before under one of these names; then under all from now on."""
+        known = any([self.results.get(name) is not None for name in names])
+        if known:
+            self.remember(names, clock)
+        return known
+
+    def remember(self, names: tuple[str, ...], clock: float) -> None:
+        """An execution is told of for the first time."""
+        for name in names:
+            self.results.touch(name, clock)
+
+    def complete(self, event: Event, signals: Signals) -> bool:
+        """Whether the tool is known, by its result or by a call seen earlier, which fills in the rest."""
+        if event.tool_name:
+            return True
+        for key in (event.tool_call_id, told_tools.call_key(event, event.tool_call_id, "")):
+            entry = self.asked.get(short(key))
+            if entry:
+                told_tools.fill(event, entry.value.name, entry.value.arguments)
+                signals.arguments_length = entry.value.length
+                return True
+        return False
+
+    # Waiting.
+
+    def _partner(self, report: Report) -> str | None:
+        if not self._reports:
+            return None
+        near = {key: self._reports[key] for key in self._near(report)}
+        found = best(report, near.values())
+        return next((key for key, each in near.items() if each is found), None)
+
+    def _near(self, report: Report) -> Iterator[str]:
+        for name in report.looks():
+            if keys := self._by_name.get(name):
+                yield from islice(reversed(keys), COMPARED)
+
+    def _join(self, key: str, held: Held, clock: float) -> tuple[Held, Report]:
+        self._learn(self._reports[key], clock)
+        partner = self.take(key)
+        if partner:
+            held = merge(partner, held)
+        return held, held.report()
+
+    def _late(self, held: Held, report: Report, earlier: Report, clock: float) -> list[Held]:
+        """What is known to have gone on: nothing, where only messages tell of it once more."""
+        self._learn(earlier, clock)
+        if report.told != earlier.told:
+            earlier.answered = True
+        elif earlier.span == report.parent != "":
+            earlier.parted = True
+        self.passed.change(earlier)
+        if report.told:
+            return []
+        force_setattr(held.event, "duplicate", True)
+        return [held]
+
+    def _waits(self, report: Report) -> bool:
+        if not report.lacks:
+            return False
+        if report.lacks in _ALWAYS:
+            return True
+        vain = self.vain.get(_maker(report))
+        return vain is None or vain.value < VAIN
+
+    def _learn(self, report: Report, clock: float) -> None:
+        """A partner was seen: the like is worth waiting for."""
+        if report.lacks and report.lacks not in _ALWAYS and self.vain.get(_maker(report)):
+            self.vain.touch(_maker(report), clock).value = 0
+
+    def _hold(self, held: Held, report: Report, clock: float) -> tuple[str, list[Held]]:
+        key = short(report.key)
+        crowded = [self.take(key)]  # the same once more
+        while self.held.full:
+            oldest = self.held.pop()
+            self._unindex(oldest.key)
+            crowded.append(oldest.value)
+        self.held.touch(key, clock).value = held
+        self._index(key, report)
+        return key, [each for each in crowded if each]
+
+    def _index(self, key: str, report: Report) -> None:
+        self._reports[key] = report
+        for name in report.names():
+            self._by_name.setdefault(name, {})[key] = None
+
+    def _unindex(self, key: str) -> None:
+        report = self._reports.pop(key, None)
+        for name in report.names() if report else ():
+            keys = self._by_name.get(name)
+            if keys is not None:
+                keys.pop(key, None)
+                if not keys:
+                    del self._by_name[name]
 
 
-def merge(first: Held, second: Held) -> tuple[Event, Signals]:
-    """One event from two halves; it keeps identity and source of the first to arrive.
-
-    What only one half knows is taken from it; where both know, the leading half is right.
-    """
-    lead, other = (second, first) if _leads(second, first) else (first, second)
-    signals = _merge_signals(lead, other)
-    _merge_events(first.event, lead.event, other.event)
-    return first.event, signals
-
-
-def _leads(half: Held, other: Held) -> bool:
-    return half.event.half in LEADERS and other.event.half not in LEADERS
-
-
-def _merge_events(into: Event, lead: Event, other: Event) -> None:
-    merged: dict[str, Any] = {
-        "kind": lead.kind,
-        "time": lead.time,
-        "original_time": lead.original_time,
-        "invalid_fields": tuple(dict.fromkeys(lead.invalid_fields + other.invalid_fields)),
-        "attributes": {**other.attributes, **lead.attributes},
-    }
-    for name, default in _SHARED:
-        value = getattr(lead, name)
-        merged[name] = value if value != default else getattr(other, name)
-    if other.half == "request":
-        merged |= _asked(other, lead)
-    for name, value in merged.items():
-        force_setattr(into, name, value)
-
-
-def _asked(request: Event, answer: Event) -> dict[str, Any]:
-    """What the request of a pair knows best: what was wanted, and since when."""
-    known: dict[str, Any] = {name: getattr(request, name) for name in ("kind", "time", "original_time")}
-    if request.operation:
-        known["operation"] = request.operation
-    if request.duration_ms is None and answer.duration_ms is None and answer.time > request.time > 0:
-        known["duration_ms"] = round((answer.time - request.time) * 1e3, 3)
-    return known
-
-
-def _merge_signals(lead: Held, other: Held) -> Signals:
-    """Flags and scores of both; lengths and indexes of the half whose messages are kept."""
-    signals = Signals(
-        **{
-            name: _stronger(getattr(lead.signals, name), getattr(other.signals, name))
-            for name in Signals.__struct_fields__
-        }
-    )
-    fresh = _fresh(lead) | _fresh(other)
-    speaker = lead if lead.event.input else other
-    inputs, _ = _digests(speaker)
-    signals.new_input = tuple([at for at, digest in enumerate(inputs) if digest in fresh])
-    signals.input_length = speaker.signals.input_length
-    speaker = lead if lead.event.output else other
-    _, outputs = _digests(speaker)
-    signals.new_output = tuple([at for at, digest in enumerate(outputs) if digest in fresh])
-    signals.output_length = speaker.signals.output_length
-    return signals
-
-
-def _stronger(one: Any, other: Any) -> Any:
-    if isinstance(one, int | float) and one and other:
-        return max(one, other)
-    return one or other
-
-
-def _fresh(half: Held) -> set[str]:
-    """Digests of messages that were new when this half arrived."""
-    inputs, outputs = _digests(half)
-    return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
-
-
-def _digests(half: Held) -> tuple[list[str], list[str]]:
-    digests, border = split(half.digests), len(half.event.input)
-    return digests[:border], digests[border:]
+def _maker(report: Report) -> str:
+    child = "child" if report.parent else "root"
+    return short(f"{report.kind} {report.lacks} {child} {report.maker}")

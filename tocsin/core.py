@@ -15,16 +15,18 @@ from typing import NamedTuple
 
 from msgspec.structs import force_setattr, replace
 
-from tocsin.assembly import Held, merge
+from tocsin.assembly import concerns
 from tocsin.book import Cause
 from tocsin.groups import BOOK, HELD, Group
 from tocsin.history import Seen
+from tocsin.merging import Held
 from tocsin.model import Alert, Batch, Event, Finding, Reject, Signals
 from tocsin.plan import Instance, Plan, Unpacked
 from tocsin.section import short
 from tocsin.signals import read
 from tocsin.state import PartitionState, Rows
 from tocsin.timers import Timer
+from tocsin.told_tools import executions, lengths, marked
 from tocsin.watch import ObserveFailed, Watch
 
 __all__ = ["Instance", "PartitionState", "Plan", "Unpacked", "finish", "step"]
@@ -89,6 +91,7 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
     prefix = f"{state.prefix}.{record.offset}."
     expired = state.groups.expired(clock)
     items: list[tuple[Group, int] | Reject] = []
+    told: list[tuple[Group, Seen]] = []
     for number, item in enumerate(record.items):
         if isinstance(item, Reject):
             items.append(item)
@@ -103,8 +106,17 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
             EARLIEST < item.time < LATEST if record.arrival is None else -FUTURE <= clock - item.time <= PAST
         ):
             _clamp(item, record, clock)
+        one = group.history.read(item, clock)
+        if item.kind == "tool":
+            one = marked(one, state.groups.digester)
+        elif one.new_input and item.kind == "llm":
+            told += [(group, each) for each in executions(one, state.groups.digester)]
         items.append((group, len(seen)))
-        seen.append(group.history.read(item, clock))
+        seen.append(one)
+    for number, (group, one) in enumerate(told, len(record.items)):
+        force_setattr(one.event, "id", prefix + str(number))
+        items.append((group, len(seen)))
+        seen.append(one)
     return Work(record, clock, expired, items)
 
 
@@ -150,17 +162,23 @@ class _Release:
                 self._reject(redact.reject(item))
                 continue
             group, index = item
-            event = seen[index].event
+            one, event = seen[index], seen[index].event
+            if one.told and group.assembly.knows(one.told, work.clock):
+                continue
+            asked = lengths(event) if event.output else ()
             redact.event(event, signals[index], work.clock)
-            if event.join and not event.duplicate:
-                self._half(group, Held(event, signals[index], seen[index].digests))
-            else:
+            if asked:
+                group.assembly.remember_calls(event, asked, work.clock)
+            if event.duplicate or not concerns(event):
                 self._complete(group, event, signals[index])
+            elif not one.told or self._is_execution(group, one, signals[index]):
+                self._assemble(group, Held(event, signals[index], one.digests, one.arguments))
 
-    def held(self, group: Group, half: Held | None) -> None:
-        """A half goes on alone."""
-        if half:
-            self._complete(group, half.event, half.signals)
+    def held(self, group: Group, held: Held | None) -> None:
+        """It goes on, with what others knew of it or alone."""
+        if held:
+            group.assembly.go_on(held, self._clock)
+            self._complete(group, held.event, held.signals)
 
     def alerts(self, alerts: Iterable[Alert]) -> None:
         for alert in alerts:
@@ -176,29 +194,23 @@ class _Release:
             )
             self._rows.alerts += 1
 
-    def _half(self, group: Group, half: Held) -> None:
-        """A half, or a whole call that a half may still tell of: it waits for nothing."""
-        partner = group.assembly.partner(half)
-        if partner:
-            self._complete(group, *merge(partner, half))
-            return
-        if not half.event.half:
-            self._complete(group, half.event, half.signals)
-            return
-        if group.assembly.was_told(half.event):
-            force_setattr(half.event, "duplicate", True)
-            self._complete(group, half.event, half.signals)
-            return
-        key, crowded = group.assembly.hold(half, self._clock)
-        self._want(group, HELD, key, self._clock + group.assembly.hold_seconds)
-        for other in crowded:
-            self.held(group, other)
+    def _assemble(self, group: Group, held: Held) -> None:
+        key, ready = group.assembly.arrive(held, self._clock)
+        if key:
+            self._want(group, HELD, key, self._clock + group.assembly.hold_seconds)
+        for each in ready:
+            self.held(group, each)
+
+    def _is_execution(self, group: Group, one: Seen, signals: Signals) -> bool:
+        """Whether a result in the messages of a model call has its call; it is told of once."""
+        if not group.assembly.complete(one.event, signals):
+            return False
+        group.assembly.remember(one.told, self._clock)
+        return True
 
     def _complete(self, group: Group, event: Event, signals: Signals) -> None:
         """An event that waits for nothing becomes a row and is looked at."""
-        if event.join:
-            if not event.duplicate:
-                group.assembly.tell(event, self._clock)
+        if event.join or event.half:
             force_setattr(event, "join", "")
             force_setattr(event, "half", "")
         force_setattr(event, "log_offset", self._offset)
@@ -305,7 +317,7 @@ class _Release:
     def _release_held(self, group: Group, timer: Timer) -> None:
         entry = group.assembly.held.get(timer.key)
         if entry and entry.queued == timer.due:
-            self.held(group, group.assembly.take(timer.key))
+            self.held(group, group.assembly.give_up(timer.key, self._clock))
 
     def _close(self, group: Group, timer: Timer) -> None:
         entry = group.book.open.get(timer.key)

@@ -57,8 +57,7 @@ class Group:
     def sections(self) -> Iterator[tuple[str, Section[Any]]]:
         """Each with a name that no configuration can take from another."""
         yield "history", self.history.conversations
-        yield "assembly", self.assembly.held
-        yield "assembly:told", self.assembly.told
+        yield from self.assembly.sections()
         yield "book", self.book.open
         for watch in self.watches:
             yield f"detector:{watch.instance.name}", watch.section
@@ -91,7 +90,8 @@ class Groups:
         self.overflow = 0  # events that went to `other`
         self.last_number = 0
         self._fixtures = Fixtures(plan)
-        self.history_fingerprint = self._fixtures.digester.fingerprint
+        self.digester = self._fixtures.digester
+        self.history_fingerprint = self.digester.fingerprint
         self._tenants: dict[str, dict[str, Group]] = {}
         self._recent: OrderedDict[int, Group] = OrderedDict()
         self._limit = plan.groups.max_groups

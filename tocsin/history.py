@@ -26,6 +26,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     new_input: tuple[int, ...] = ()  # indexes of messages that the conversation never held
     new_output: tuple[int, ...] = ()
     digests: str = ""  # of all input messages, then of all output messages
+    arguments: str = ""  # digest of a tool's arguments
+    told: tuple[str, ...] = ()  # names of a tool execution that is seen in messages alone
 
 
 class Digester:

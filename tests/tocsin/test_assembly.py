@@ -99,7 +99,9 @@ def test_a_lonely_half_goes_on_when_its_time_has_come() -> None:
 
 def test_what_comes_after_a_whole_call_is_kept_and_does_not_count_again() -> None:
     batch = fed(
-        (0, half("", user="a", model="m")), (1, half("log", user="b")), (2, half("log", "k", user="c"))
+        (0, half("", user="a", model="m", input=HELLO, output=ANSWER, input_tokens=1)),
+        (1, half("log", user="b")),
+        (2, half("log", "k", user="c")),
     )
     assert [(event.user, event.duplicate) for event in batch.events] == [("a", False), ("b", True)]
     assert [alert.key for alert in batch.alerts] == ["a"]
@@ -135,7 +137,8 @@ def test_halves_under_different_names_meet_by_their_response() -> None:
         (2, half("log", "c", response_id="r", model="m")),
         (3, half("log", "d", response_id="r", model="n", trace_id="t", span_id="4")),
     )
-    assert [(event.id[-3:], event.model) for event in batch.events] == [("0.0", "m"), ("1.0", "n")]
+    told = [(event.id[-3:], event.model, event.duplicate) for event in batch.events]
+    assert told == [("0.0", "m", False), ("3.0", "n", True)]
 
 
 def test_halves_of_other_groups_never_meet() -> None:

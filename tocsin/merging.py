@@ -1,0 +1,204 @@
+"""Two events that tell of one call become one: what only one knows is taken from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from tocsin.history import SIZE, split
+from tocsin.model import Event, Signals
+from tocsin.report import Report, encloses, lack, report, streamed
+from tocsin.told_tools import HALF
+
+LEADERS = frozenset({"", "span", "response"})  # halves that know best how a call ended
+
+# Decided by the log or by the first to arrive, not by which of both knows more.
+_FIXED = frozenset(
+    {"id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "duplicate", "join", "half"}
+    | {"source", "source_partition", "source_offset", "source_index", "source_format"}
+    | {"tenant", "application", "kind", "time", "original_time", "invalid_fields", "attributes"}
+)
+_SHARED = tuple(
+    (name, default)
+    for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
+    if name not in _FIXED
+)
+_COUNTS = ("input_tokens", "output_tokens")
+_DETAILS = ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+class Held(msgspec.Struct, gc=False):
+    """An event that others may complete. Its text is redacted; digests say which of its messages were new."""
+
+    event: Event
+    signals: Signals
+    digests: str = ""  # of all its messages, input before output
+    arguments: str = ""  # digest of a tool's arguments
+    also: tuple[str, ...] = ()  # names of events that it has taken up
+    parted: bool = False  # has taken up its child
+    answered: bool = False  # has taken up its result, or the execution that the result is of
+    whole: bool = False  # has taken up its other half
+
+    def report(self) -> Report:
+        """What others are compared with."""
+        event = self.event
+        digest = self.arguments
+        if event.kind == "llm" and event.input:
+            count = len(event.input)
+            digest = f"{count}.{self.digests[max(0, count - 2) * SIZE : count * SIZE]}"
+        lacks = "" if self.whole else lack(event)
+        return report(event, digest, lacks, self.also, parted=self.parted, answered=self.answered)
+
+
+def merge(first: Held, second: Held) -> Held:
+    """One event of two; it keeps identity and source of the first to arrive.
+
+    Where both know, the leading one is right: the half that saw the end, of two spans of a model call the
+    outer one, which log records name, of two spans of an execution the inner one.
+    """
+    lead, other = (second, first) if _leads(second, first) else (first, second)
+    signals = _merge_signals(lead, other)
+    digests = _speaking(lead, other, "input")[0] + _speaking(lead, other, "output")[1]
+    reports = first.report(), second.report()
+    names = (*first.also, *second.also, *(each.own for each in reports))
+    parted = lead.parted or lead.event.span_id == other.event.parent_span_id != ""
+    answered = lead.answered or other.answered or HALF in (lead.event.half, other.event.half)
+    whole = lead.whole or other.whole or _are_halves(lead.event, other.event)
+    _merge_events(first.event, lead.event, other.event)
+    also = tuple(dict.fromkeys(name for name in names if name))
+    return Held(
+        event=first.event,
+        signals=signals,
+        digests="".join(digests),
+        arguments=lead.arguments or other.arguments,
+        also=also,
+        parted=parted,
+        answered=answered,
+        whole=whole,
+    )
+
+
+def _leads(one: Held, other: Held) -> bool:
+    leads, follows = one.event.half in LEADERS, other.event.half not in LEADERS
+    if leads == follows:
+        return leads
+    if one.event.join == other.event.join:
+        return False
+    mine, theirs = one.report(), other.report()
+    if streamed(mine, theirs) or streamed(theirs, mine):
+        return mine.lacks == "answer"
+    apart = one.event.trace_id != other.event.trace_id  # then only the inner one knows the real span
+    return encloses(mine, theirs) == (one.event.kind == "llm" and not apart)
+
+
+def _merge_events(into: Event, lead: Event, other: Event) -> None:
+    merged: dict[str, Any] = {
+        "kind": lead.kind,
+        "time": lead.time,
+        "original_time": lead.original_time,
+        "join": lead.join or other.join,
+        "half": _half(lead, other),
+        "invalid_fields": tuple(dict.fromkeys(lead.invalid_fields + other.invalid_fields)),
+        "attributes": {**other.attributes, **lead.attributes},
+    }
+    for name, default in _SHARED:
+        value = getattr(lead, name)
+        merged[name] = value if value != default else getattr(other, name)
+    if other.half == "request":
+        merged |= _asked(other, lead)
+    elif lead.join != other.join:
+        merged |= _placed(lead) | (_counted(lead, other) if lead.kind == "llm" else {})
+    for name, value in merged.items():
+        force_setattr(into, name, value)
+
+
+def _half(lead: Event, other: Event) -> str:
+    """Two different halves are a whole; two spans are, once they hold the content that one waits for."""
+    if lead.half == other.half:
+        return lead.half
+    if _are_halves(lead, other) or lead.content_available or other.content_available:
+        return ""
+    return lead.half or other.half
+
+
+def _are_halves(lead: Event, other: Event) -> bool:
+    return lead.half != other.half and (lead.join == other.join or "" not in (lead.half, other.half))
+
+
+def _asked(request: Event, answer: Event) -> dict[str, Any]:
+    """What the request of a pair knows best: what was wanted, and since when."""
+    known: dict[str, Any] = {name: getattr(request, name) for name in ("kind", "time", "original_time")}
+    if request.operation:
+        known["operation"] = request.operation
+    if request.duration_ms is None and answer.duration_ms is None and answer.time > request.time > 0:
+        known["duration_ms"] = round((answer.time - request.time) * 1e3, 3)
+    return known
+
+
+def _counted(outer: Event, inner: Event) -> dict[str, Any]:
+    """What the inner one of two spans knows better: its own usage, and which model really answered.
+
+    Where they agree in one count, the other one is not complete where it is smaller: cached tokens are
+    missing, or the end of a stream. Where they agree in none, the outer one counts several calls.
+    """
+    known: dict[str, Any] = {}
+    if inner.response_model and outer.response_model == outer.model:
+        known["response_model"] = inner.response_model  # not just the request's again
+    counts = {name: (getattr(inner, name) or 0, getattr(outer, name) or 0) for name in _COUNTS}
+    if any(inside == outside != 0 for inside, outside in counts.values()):
+        return known | {name: max(both) for name, both in counts.items() if 0 not in both}
+    if inner.input_tokens is None:
+        return known
+    return known | {name: getattr(inner, name) for name in (*_COUNTS, *_DETAILS)}
+
+
+def _placed(lead: Event) -> dict[str, Any]:
+    """One span's place in its trace, not half of another's."""
+    if not lead.span_id:
+        return {}
+    return {name: getattr(lead, name) for name in ("trace_id", "span_id", "parent_span_id")}
+
+
+def _merge_signals(lead: Held, other: Held) -> Signals:
+    """Flags and scores of both; lengths and indexes of the one whose messages are kept."""
+    signals = Signals(
+        **{
+            name: _stronger(getattr(lead.signals, name), getattr(other.signals, name))
+            for name in Signals.__struct_fields__
+        }
+    )
+    fresh = _fresh(lead) | _fresh(other)
+    speaker = lead if lead.event.input else other
+    signals.new_input = _places(_digests(speaker)[0], fresh)
+    signals.input_length = speaker.signals.input_length
+    speaker = lead if lead.event.output else other
+    signals.new_output = _places(_digests(speaker)[1], fresh)
+    signals.output_length = speaker.signals.output_length
+    return signals
+
+
+def _places(digests: list[str], fresh: set[str]) -> tuple[int, ...]:
+    return tuple([at for at, digest in enumerate(digests) if digest in fresh])
+
+
+def _speaking(lead: Held, other: Held, field: str) -> tuple[list[str], list[str]]:
+    return _digests(lead if getattr(lead.event, field) else other)
+
+
+def _stronger(one: Any, other: Any) -> Any:
+    if isinstance(one, int | float) and one and other:
+        return max(one, other)
+    return one or other
+
+
+def _fresh(half: Held) -> set[str]:
+    """Digests of messages that were new when this one arrived."""
+    inputs, outputs = _digests(half)
+    return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
+
+
+def _digests(half: Held) -> tuple[list[str], list[str]]:
+    digests, border = split(half.digests), len(half.event.input)
+    return digests[:border], digests[border:]

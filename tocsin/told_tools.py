@@ -1,0 +1,190 @@
+"""Tool executions that leave no span: seen in the messages of model calls, as a call and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from tocsin.history import SIZE, Digester, Seen
+from tocsin.model import Event, Message, ToolCall
+from tocsin.report import unique
+
+HALF = "messages"  # of an event that is only told of
+SOURCE = {"tocsin.told_by": "messages"}
+HANDOFFS = (
+    "transfer_to_",
+    "transfer_back_to_",
+    "handoff_to_",
+)  # agents call one another as if they were tools
+FAILURES = (
+    *(
+        "error:",
+        "error ",
+        "error\n",
+        "errors:",
+        "exception:",
+        "traceback (most recent call last)",
+        "tool error",
+    ),
+    *(
+        "an error occurred",
+        "toolexception",
+        "failed:",
+        "failed to ",
+        "execution failed",
+        "tool execution failed",
+    ),
+)
+_FAILED = ("is_error", "isError")  # flags of results that are objects
+_WHO = (
+    *("tenant", "application", "service", "service_version", "environment", "agent", "agent_id", "session"),
+    *("user", "api_key", "client_ip", "user_agent", "trace_id", "parent_span_id"),
+    *("source", "source_partition", "source_offset", "source_index", "source_format"),
+    *("log_id", "log_partition", "backfill", "time", "original_time", "truncated"),
+)
+_decode = msgspec.json.Decoder().decode
+
+
+def executions(seen: Seen, digester: Digester) -> Iterator[Seen]:
+    """What the new messages of a model call tell of, as events without an id, in their order.
+
+    An execution is named by its call's id where that is unique, else by everything said up to its result;
+    and by its conversation, call and result. Whoever knows one of the names knows the execution.
+    """
+    event, inputs = seen.event, seen.event.input
+    for at in seen.new_input:
+        message = inputs[at]
+        if message.role != "tool" or not (message.tool_call_id or message.name):
+            continue
+        call = _call(message, inputs[:at])
+        name = call.name or message.name
+        if name.startswith(HANDOFFS):
+            continue
+        names = _names(seen, at, message, call, digester)
+        digest = digester.identity(plain(call.arguments)) if call.arguments else ""
+        yield Seen(_event(event, message, name, call, names), arguments=digest, told=names)
+
+
+def marked(seen: Seen, digester: Digester) -> Seen:
+    """A tool's own event, with the digest of its arguments."""
+    arguments = seen.event.tool_arguments
+    if not arguments:
+        return seen
+    return Seen(
+        seen.event, seen.new_input, seen.new_output, seen.digests, digester.identity(plain(arguments))
+    )
+
+
+def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:
+    """The call that a result answers; without an id, the last one of the tool."""
+    for message in reversed(earlier):
+        for call in message.tool_calls:
+            if call.id == result.tool_call_id if result.tool_call_id else call.name == result.name:
+                return call
+    return ToolCall(result.tool_call_id)
+
+
+def _names(seen: Seen, at: int, result: Message, call: ToolCall, digester: Digester) -> tuple[str, ...]:
+    event, identity = seen.event, result.tool_call_id
+    if unique(identity, call.name or result.name):
+        return (digester.identity(f"call\0{identity}"),)
+    place = event.session or event.trace_id
+    said = digester.identity(f"said\0{seen.digests[: (at + 1) * SIZE]}")
+    if not place:
+        return (said,)
+    own = seen.digests[at * SIZE : (at + 1) * SIZE]
+    before = seen.digests.count(own, 0, at * SIZE)
+    text = f"result\0{place}\0{identity}\0{call.name}\0{call.arguments}\0{own}\0{before}"
+    return said, digester.identity(text)
+
+
+def _event(by: Event, result: Message, name: str, asked: ToolCall, names: tuple[str, ...]) -> Event:
+    server, name = _parted(name)
+    failed = has_failed(result.text)
+    return Event(
+        kind="tool",
+        operation="execute_tool",
+        tool_name=name,
+        tool_server=server,
+        tool_call_id=result.tool_call_id,
+        tool_arguments=asked.arguments or None,
+        tool_result=result.text,
+        status="error" if failed else "ok",
+        error_type="tool_error" if failed else "",
+        content_available=True,
+        join=names[0],
+        half=HALF,
+        attributes=SOURCE.copy(),
+        **{field: getattr(by, field) for field in _WHO},
+    )
+
+
+def has_failed(result: str) -> bool:
+    """Whether a result says that the tool failed: by how it begins, or in a field of its object."""
+    head = result[:60].lstrip()
+    if head.lower().startswith(FAILURES):
+        return True
+    if not head.startswith("{"):
+        return False
+    found = _object(result)
+    return (
+        any(found.get(flag) is True for flag in _FAILED)
+        or bool(found.get("error"))
+        or found.get("status") == "error"
+    )
+
+
+def plain(arguments: str) -> str:
+    """Arguments in one spelling; of a single one its value alone, as some producers give it."""
+    found: Mapping[str, Any] = _object(arguments)
+    if not found:
+        return arguments.strip()
+    if len(found) == 1:
+        (value,) = found.values()
+        if isinstance(value, str):
+            return value.strip()
+    return msgspec.json.encode(found, order="sorted").decode("utf-8", "replace")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = _decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def lengths(event: Event) -> list[int]:
+    """Characters of the arguments of an answer's calls, before they are redacted."""
+    return [len(call.arguments) for message in event.output for call in message.tool_calls]
+
+
+def asked(event: Event) -> Iterator[tuple[str, ToolCall]]:
+    """The calls of an answer, each with the name under which its result will be looked for."""
+    for message in event.output:
+        for call in message.tool_calls:
+            yield call_key(event, call.id, call.name), call
+
+
+def call_key(event: Event, identity: str, name: str) -> str:
+    """A call's id, within its conversation where it is no more than a number."""
+    return identity if unique(identity, name) else f"{event.session or event.trace_id}\0{identity}"
+
+
+def fill(event: Event, name: str, arguments: str) -> None:
+    """An execution whose call stood in an earlier event."""
+    server, name = _parted(name)
+    force_setattr(event, "tool_name", name)
+    force_setattr(event, "tool_server", server)
+    force_setattr(event, "tool_arguments", arguments or None)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """`mcp__server__tool` as server and tool."""
+    if name.startswith("mcp__") and name.count("__") >= 2:
+        _, server, tool = name.split("__", 2)
+        return server, tool
+    return "", name
