@@ -97,7 +97,9 @@ _NAMING = frozenset(("role", "parts", "message"))
 
 def _inner(value: Mapping[str, Any]) -> Any:
     """The message or messages inside an object that is none itself; None: it is one."""
-    if "role" in value or value.get("type") in _PARTS:
+    kind = value.get("type")
+    kind = kind if isinstance(kind, str) else ""
+    if "role" in value or kind in _PARTS:
         return None
     if isinstance(value.get("message"), dict):  # choices and indexed messages
         return value["message"]
@@ -106,7 +108,7 @@ def _inner(value: Mapping[str, Any]) -> Any:
             return value[key]
     for key in _ENCLOSED:
         inner = value.get(key)
-        if isinstance(inner, dict) and (key != "data" or value.get("type") in ROLES):
+        if isinstance(inner, dict) and (key != "data" or kind in ROLES):
             named = _constructed(value)
             return {"role": named, **inner} if named and "role" not in inner else inner
     content = value.get("content")  # candidates of Gemini
