@@ -57,10 +57,12 @@ SPELLING: Mapping[str, str] = {
     "ttft_ms": "ai.response.msToFirstChunk",
     "stop_reason": "gen_ai.response.finish_reasons",
     "finish_reasons": "gen_ai.response.finish_reasons",
+    "response_id": "gen_ai.response.id",
     "request_id": "gen_ai.response.id",
     "function_name": "gen_ai.tool.name",
     "tool_name": "gen_ai.tool.name",
     "call_id": "gen_ai.tool.call.id",
+    "tool.call_id": "gen_ai.tool.call.id",
     "gen_ai.tool.call_id": "gen_ai.tool.call.id",
     "tool_use_id": "gen_ai.tool.call.id",
     "full_command": ARGUMENTS,
@@ -76,7 +78,10 @@ SPELLING: Mapping[str, str] = {
     "tool_type": "gen_ai.tool.type",
     "status_code": "http.response.status_code",
     "error": "error.message",
+    "error_message": "error.message",
     "error_type": "error.type",
+    "error_status_code": "http.response.status_code",
+    "gen_ai.user.id": "user.id",
     "error_code": "error.type",
     "decision_type": "decision",
     "user_prompt": "prompt",
@@ -85,7 +90,15 @@ RANK: Mapping[str, int] = {name: rank for rank, name in enumerate(SPELLING, 1)}
 
 NAMES = ("event.name", "eventName", "event_name", "body", "Body", "message", "name")  # of a flattened record
 NOISE = frozenset(
-    ("event.name", "event.timestamp", "event.sequence", "event.kind", "terminal.type", "user.account_id")
+    (
+        "event.name",
+        "event.timestamp",
+        "event.sequence",
+        "event.kind",
+        "terminal.type",
+        "user.account_id",
+        "log.bridge",
+    )
 )
 USED = ("success", "duration_ms")  # read into other fields
 DECISIONS: Mapping[str, str] = {
@@ -153,4 +166,5 @@ SPANS: Mapping[str, Operation] = {
     "tool": _TOOL,
     "tool_call": _TOOL,
     "agent_call": OPERATIONS["invoke_agent"],
+    "subagent": OPERATIONS["invoke_agent"],
 }

@@ -52,9 +52,9 @@ def named(log: Log, base: Mapping[str, Any]) -> Told | None:
 
 def tells(span: Span) -> bool:
     """Whether a span is a coding agent's."""
-    if span.scope in words.SCOPES or span.name.startswith("claude_code."):
+    if span.scope in words.SCOPES or _CODEX_USAGE in span.attributes:
         return True
-    return _CODEX_USAGE in span.attributes
+    return span.name.partition(".")[0] in words.AGENTS
 
 
 def log_event(reader: SpanReader, told: Told, span: Span, base: Mapping[str, Any]) -> Event | None:
@@ -77,12 +77,11 @@ def log_event(reader: SpanReader, told: Told, span: Span, base: Mapping[str, Any
 
 def span_event(reader: SpanReader, span: Span, base: Mapping[str, Any]) -> Event | None:
     """The event that a coding agent's span is; None where a log record or another span tells it."""
-    agent = _agent_of(span)
-    operation_name = span.attributes.get("gen_ai.operation.name")
-    word = span.name.partition(".")[2] if agent == "claude_code" else operation_name
-    operation = words.SPANS.get(word) if isinstance(word, str) else None
-    if agent == "codex":
-        operation = OPERATIONS["chat"]
+    bridged = span.attributes.get("event.name")
+    if isinstance(bridged, str) and _of_agent(bridged):  # a log record, sent as a span
+        agent, _, name = bridged.partition(".")
+        return log_event(reader, Told(agent, name), span, base)
+    agent, operation = _does(span)
     if operation is None:
         return None
     attributes = span.attributes = _spelt(agent, operation, span.attributes)
@@ -93,10 +92,15 @@ def span_event(reader: SpanReader, span: Span, base: Mapping[str, Any]) -> Event
     return _joined(reader, span, operation, base, join, half)
 
 
-def _agent_of(span: Span) -> str:
-    if span.name.startswith("claude_code."):
-        return "claude_code"
-    return words.SCOPES.get(span.scope, "codex")
+def _does(span: Span) -> tuple[str, Operation | None]:
+    """Whose span it is, and what it does: by the rest of its name, else by its operation."""
+    agent, _, name = span.name.partition(".")
+    if agent not in words.AGENTS:
+        agent = words.SCOPES.get(span.scope, "codex")
+        name = as_text(span.attributes.get("gen_ai.operation.name"))
+    if agent == "codex":
+        return agent, OPERATIONS["chat"] if _CODEX_USAGE in span.attributes else None
+    return agent, words.SPANS.get(name)
 
 
 def _joined(

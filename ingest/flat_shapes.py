@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingest import aliases
@@ -55,6 +56,7 @@ _SIGNS = [name for name, _ in aliases.OPERATION_NAMES]
 _UNDOTTED: Mapping[str, str] = {
     name.replace(".", "_"): name for name in (*sorted(_NAMES), *_SIGNS) if "." in name
 }
+_MOST = 4096  # attributes that are read of one span
 _STRUCTURE = frozenset(
     name for names in (_TRACE, _SPAN, _PARENT, _NAME, _START, _END, _SCOPE, _STATUS, _SAID, _BODY, _SERVICE)
     for name in names
@@ -133,7 +135,7 @@ def is_log(document: Json) -> bool:
 def attributes_of(document: Json, depth: int) -> Attributes:
     """All that is said of the span: in its attributes, tags or labels, or beside them at the top."""
     found: Attributes = {}
-    for key, value in document.items():
+    for key, value in islice(document.items(), _MOST):
         if isinstance(value, dict):
             if key in _FAMILIES:
                 _flatten(value, f"{key}.", found, depth)
@@ -151,7 +153,7 @@ def attributes_of(document: Json, depth: int) -> Attributes:
 
 
 def _flatten(value: Json, prefix: str, found: Attributes, depth: int) -> None:
-    for key, inner in value.items():
+    for key, inner in islice(value.items(), max(0, _MOST - len(found))):
         name = prefix + key
         if isinstance(inner, dict) and inner and name not in _NAMES and depth > 0:
             if _value(inner, depth) is inner:
@@ -175,7 +177,7 @@ _VALUES = ("value", "vStr", "vInt64", "vFloat64", "vBool", "v_str", "v_int64", "
 
 def _pairs(pairs: Sequence[Any], depth: int) -> Iterator[tuple[str, Any]]:
     """Keys and values of a list: objects (OTLP, Jaeger), `key:value` (Datadog), pairs (JavaScript's SDK)."""
-    for pair in pairs:
+    for pair in islice(pairs, _MOST):
         if isinstance(pair, dict) and isinstance(pair.get("key"), str):
             value = next((pair[name] for name in _VALUES if name in pair), None)
             yield pair["key"], _value(value, depth)

@@ -63,31 +63,34 @@ class McpDecoder(Leaf):
         found = mcp_envelope.opened(document)
         if found is None:
             return Decoded((Reject(reason="unrecognised", detail="no JSON-RPC message"),))
+        around = Facts(self.limits, self.name)
+        label = mcp_envelope.circumstances(around, document)
+        sender = mcp_envelope.sender(document)
         items: list[Event | Reject] = []
         ignored = 0
         for exchange in _exchanges(found):
             if len(items) + ignored >= self.limits.events_per_record:
                 items.append(Reject(reason="too_many", detail=f"more than {len(items)} messages in a batch"))
                 break
-            event = self._event(exchange, document)
+            event = self._event(exchange, around, label, sender)
             if event is None:
                 ignored += 1
             else:
                 items.append(event)
         return Decoded(items, ignored)
 
-    def _event(self, exchange: Exchange, envelope: Json) -> Event | None:
+    def _event(self, exchange: Exchange, around: Facts, label: str, sender: str) -> Event | None:
         reader = _READERS.get(exchange.method)
         if reader is None:
             return None
-        facts = Facts(self.limits, self.name)
-        label = _circumstances(facts, exchange, envelope)
+        facts = around.other()
+        _circumstances(facts, exchange, label)
         if exchange.response and "error" in exchange.response:
             _refused(facts, exchange.response["error"])
         event = reader(facts, exchange, self.limits.text_characters)
         if exchange.request is None or exchange.response is None:
             half = "request" if exchange.request else "response"
-            asker = _asker(exchange, envelope)
+            asker = _asker(exchange, sender)
             identity = json.dumps(exchange.identity)[:256]
             force_setattr(event, "join", f"mcp:{label}:{asker}:{identity}")
             force_setattr(event, "half", half)
@@ -141,9 +144,8 @@ _SHAPES: Mapping[str, str] = {
 }
 
 
-def _asker(exchange: Exchange, envelope: Json) -> str:
+def _asker(exchange: Exchange, sender: str) -> str:
     """The side that sent the request: both sides number their own."""
-    sender = mcp_envelope.sender(envelope)
     if sender and exchange.request is None:
         return "client" if sender == "server" else "server"
     if sender:
@@ -151,9 +153,8 @@ def _asker(exchange: Exchange, envelope: Json) -> str:
     return "server" if exchange.method in _BY_SERVER else "client"
 
 
-def _circumstances(facts: Facts, exchange: Exchange, envelope: Json) -> str:
-    """Who, where and when; returns the label of the connection."""
-    label = mcp_envelope.circumstances(facts, envelope)
+def _circumstances(facts: Facts, exchange: Exchange, label: str) -> None:
+    """Who, where and when, as far as the messages themselves tell."""
     meta = child(exchange.params, "_meta") or child(exchange.result, "_meta")
     facts.put("session", meta.get("sessionId"))
     facts.put("agent", child(meta, f"{_META}clientInfo").get("name"))
@@ -169,7 +170,6 @@ def _circumstances(facts: Facts, exchange: Exchange, envelope: Json) -> str:
         facts.put("session", label)
     kind = exchange.result.get("resultType")
     facts.note("mcp.result_type", kind if kind != "complete" else None)
-    return label
 
 
 def _refused(facts: Facts, error: Any) -> None:

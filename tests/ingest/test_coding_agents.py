@@ -240,6 +240,27 @@ def test_the_execution_of_gemini_cli_is_known_by_its_trace_and_arguments() -> No
     assert (event.kind, event.tool_call_id, event.tool_decision) == ("tool", "c1", "accept")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_log_records_that_qwen_code_sends_as_spans_are_log_records(turned: bool) -> None:
+    usage = {"input_token_count": 900, "output_token_count": 12, "response_id": "r"}
+    call = {
+        "gen_ai.request.model": "qwen-x",
+        "gen_ai.usage.input_tokens": 900,
+        "gen_ai.usage.output_tokens": 12,
+    }
+    told = [
+        spans(
+            "qwen-code",
+            "qwen-code",
+            ("API response from qwen-x.", {"event.name": "qwen-code.api_response", **usage}),
+        ),
+        spans("qwen-code", "qwen-code", ("API request to qwen-x.", {"event.name": "qwen-code.api_request"})),
+        spans("qwen-code", "qwen-code", ("qwen-code.interaction", {}), ("qwen-code.llm_request", call)),
+    ]
+    (event,) = events(reversed(told) if turned else told)
+    assert (event.kind, event.model, event.input_tokens, event.response_id) == ("llm", "qwen-x", 900, "r")
+
+
 def test_a_compaction_starts_the_history_anew() -> None:
     (event,) = events(claude(("compaction", {"trigger": "auto", "success": "true"})))
     assert event.compacted
