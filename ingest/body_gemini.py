@@ -95,12 +95,14 @@ def _candidates(facts: Facts, chunks: list[dict[str, Any]]) -> None:
     """What was said, of each candidate; a streamed one stands in pieces."""
     spoken: dict[str, list[Any]] = {}
     for chunk in chunks:
-        for candidate in chunk.get("candidates") or ():
+        candidates = chunk.get("candidates")
+        for candidate in candidates if isinstance(candidates, list) else ():
             if isinstance(candidate, dict):
                 facts.finished(either(candidate, "finishReason"))
                 content = candidate.get("content")
                 parts = content.get("parts") if isinstance(content, dict) else None
-                spoken.setdefault(str(candidate.get("index") or 0), []).extend(parts or ())
+                said = spoken.setdefault(str(candidate.get("index") or 0), [])
+                said.extend(parts if isinstance(parts, list) else ())
     for parts in spoken.values():
         turn = {"role": "model", "parts": _joined(parts)}
         facts.outputs += parse.messages([turn], "assistant") if parts else []

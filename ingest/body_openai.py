@@ -239,7 +239,8 @@ def assembled(chunks: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _grow(choice: dict[str, Any], chunk: Mapping[str, Any]) -> None:
-    delta = chunk.get("delta") or chunk.get("message") or {}
+    delta = chunk.get("delta") or chunk.get("message")
+    delta = delta if isinstance(delta, dict) else {}
     if chunk.get("finish_reason"):
         choice["finish_reason"] = chunk["finish_reason"]
     if isinstance(chunk.get("text"), str):
@@ -256,7 +257,8 @@ def _grow(choice: dict[str, Any], chunk: Mapping[str, Any]) -> None:
 
 def _grow_call(calls: dict[str, dict[str, Any]], chunk: Mapping[str, Any]) -> None:
     call = calls.setdefault(str(chunk.get("index", chunk.get("id"))), {"name": "", "arguments": []})
-    function = chunk.get("function") or {}
+    function = chunk.get("function")
+    function = function if isinstance(function, dict) else {}
     call["id"] = call.get("id") or chunk.get("id")
     call["name"] = call["name"] or parse.as_text(function.get("name"))
     if function.get("arguments"):

@@ -50,7 +50,7 @@ def _openai(document: Mapping[str, Any]) -> Share:
 
 
 def _finished(document: Mapping[str, Any]) -> bool:
-    return any(
-        isinstance(candidate, dict) and either(candidate, "finishReason")
-        for candidate in document["candidates"]
+    candidates = document["candidates"]
+    return not isinstance(candidates, list) or any(
+        isinstance(candidate, dict) and either(candidate, "finishReason") for candidate in candidates
     )

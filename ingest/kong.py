@@ -164,13 +164,13 @@ def _judged(facts: Facts, entry: Json) -> Iterator[Event]:
 def _tools(facts: Facts, ai: Json, document: Json) -> Iterator[Event]:
     """Executions of MCP tools, and those that the gateway refused."""
     mcp = child(ai, "mcp")
-    called: set[Any] = set()
+    called: set[str] = set()
     for call in _objects(mcp.get("rpc")):
         if call.get("method") == "tools/call":
-            called.add(call.get("tool_name"))
+            called.add(str(call.get("tool_name")))
             yield _tool(facts.other(), call, mcp, document)
     for entry in _objects(mcp.get("audit")):
-        name = entry.get("primitive_name")
+        name = str(entry.get("primitive_name"))
         if entry.get("primitive", "tool") == "tool" and entry.get("action") == "deny" and name not in called:
             refused = facts.other()
             refused.take(entry, {"user": ("consumer.name", "consumer.id")})

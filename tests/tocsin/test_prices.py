@@ -145,7 +145,13 @@ def test_mistakes_name_their_place(table: dict[str, Any], words: str) -> None:
 
 
 def test_a_call_that_two_halves_tell_has_the_cost_that_one_of_them_reported() -> None:
-    call = {"kind": "llm", "model": "gpt-4o", "join": "t:s", "input_tokens": 1000, "output_tokens": 100}
+    call: dict[str, Any] = {
+        "kind": "llm",
+        "model": "gpt-4o",
+        "join": "t:s",
+        "input_tokens": 1000,
+        "output_tokens": 100,
+    }
     span = Event(**call, half="span")
     log = Event(**call, half="log", cost_usd=0.5, cost_source="reported")
     plan = Plan(prices=TABLE)
