@@ -106,8 +106,8 @@ class Connection:
             answer = refusal(head, 408, "too slow")
         except TooLong:
             answer = refusal(head, 413, LONG.format(self._limits.body_bytes))
-        await self._send(head, answer)
         self._desk.answered(head, answer, self._held, time.monotonic() - started)
+        await self._send(head, answer)
         self._let_go()
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
@@ -161,7 +161,7 @@ class Connection:
             if self._held > self._limits.body_bytes or len(pieces) > PIECES:
                 raise TooLong
 
-    async def _next(self) -> object:
+    async def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
             await self._receive()
         return event

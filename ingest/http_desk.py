@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
@@ -26,6 +27,7 @@ from tocsin.metrics import Metrics
 EVENTS, HEALTH = "/events", "/healthz"
 PATHS = (*http_otlp.SIGNALS, EVENTS)
 BACKLOG_SECONDS, DISK_SECONDS, CROWD_SECONDS = "5", "15", "1"  # for Retry-After
+CROWDED_SECONDS = 15.0
 FULL = "what was accepted waits for detection: send it again later"
 
 
@@ -49,6 +51,7 @@ class Desk:
         self._record_bytes = record_bytes
         self._held_bytes = held_bytes
         self._held = 0
+        self._full_at = float("-inf")
 
     def refused(self, head: Head) -> Answer | None:
         """Why the body of a request is not wanted; None: it is."""
@@ -68,9 +71,14 @@ class Desk:
             return refusal(head, 415, f"Content-Type must be {PROTOBUF} or {JSON}")
         if _encoding(head) not in ENCODINGS:
             return refusal(head, 415, f"Content-Encoding must be one of {', '.join(ENCODINGS)}")
-        if self._journal.full(tenant):
+        if self._journal.full(tenant, int(head.headers.get("content-length", "0"))):
             return self._full(head)
         return None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether senders were lately asked to come again because too much waits for detection."""
+        return time.monotonic() - self._full_at < CROWDED_SECONDS
 
     def hold(self, size: int) -> bool:
         """Whether so many more bytes may be held in memory; less than nothing: let go of them."""
@@ -132,6 +140,7 @@ class Desk:
         return found if scheme.lower() == "bearer" else None
 
     def _full(self, head: Head) -> Answer:
+        self._full_at = time.monotonic()
         return refusal(head, 429, FULL, ("Retry-After", BACKLOG_SECONDS))
 
     def _health(self, head: Head) -> Answer:
@@ -140,7 +149,7 @@ class Desk:
         return Answer(200, b"{}")
 
 
-def crowded() -> Answer:
+def sent_away() -> Answer:
     """To a client that comes when there are too many."""
     return refusal(None, 503, "too many connections", ("Retry-After", CROWD_SECONDS), ("Connection", "close"))
 

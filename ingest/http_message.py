@@ -68,7 +68,7 @@ def refusal(head: Head | None, code: int, message: str, *headers: tuple[str, str
 
 def expanded(body: bytes, encoding: str, limit: int) -> bytes:
     """The body without its Content-Encoding. Raises TooLong, Malformed."""
-    if encoding in ("", "identity"):
+    if not body or encoding == "identity":
         return body
     stream = _stream(body, encoding)
     pieces, size = [], 0

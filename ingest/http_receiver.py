@@ -10,7 +10,7 @@ import time
 from typing import Any, Protocol
 
 from ingest.http_connection import Connection, Limits
-from ingest.http_desk import Desk, crowded
+from ingest.http_desk import Desk, sent_away
 from ingest.journal import Journal
 from tocsin.contracts import ConfigError, SourceUnavailable
 from tocsin.logs import Log
@@ -46,6 +46,7 @@ class Receiver:
         lent: Lent,
     ) -> None:
         self.failure: BaseException | None = None
+        self._socket = _listening(place)
         self._context = context
         self._settings = settings
         self._desk = desk
@@ -56,7 +57,6 @@ class Receiver:
         self._stopping = False
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
-        self._socket = _listening(place)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
         self._started.wait(START_SECONDS)
@@ -111,7 +111,7 @@ class Receiver:
         )
         if self._journal.failing:
             self._health.trouble("journal", self._journal.failing)
-        elif self._journal.crowded:
+        elif self._desk.crowded:
             self._health.trouble("journal", f"{self._journal.held} bytes wait for detection: 429 is answered")
         else:
             self._health.well("journal")
@@ -145,7 +145,7 @@ class Receiver:
         return True
 
     async def _send_away(self, writer: asyncio.StreamWriter) -> None:
-        answer = crowded()
+        answer = sent_away()
         lines = [f"HTTP/1.1 {answer.code} Service Unavailable", f"Content-Length: {len(answer.body)}"]
         lines += [f"{name}: {value}" for name, value in answer.headers]
         self._desk.answered(None, answer, 0, 0.0)

@@ -90,11 +90,6 @@ class Journal:
         held = self._bytes[tenant]
         return held > 0 and held + size >= self._share
 
-    @property
-    def crowded(self) -> bool:
-        """Whether some tenant's share is full."""
-        return any(map(self.full, list(self._bytes)))
-
     def append(self, tenant: str, values: Sequence[bytes]) -> Future[None]:
         """Records of one request: all or none. The future is done once they are durable, or fails with
         Unwritable. Raises Full."""

@@ -156,7 +156,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     """For reading alone."""
     try:
         database = sqlite3.connect(
-            f"file:{path.resolve().as_posix()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
+            f"file:{path.resolve().as_posix()}?mode=ro",
+            uri=True,
+            timeout=5.0,
+            isolation_level=None,
+            check_same_thread=False,
         )
     except sqlite3.Error as error:
         raise trouble(path, error) from error

@@ -77,7 +77,7 @@ def test_changed_bytes_never_open(at: int, mask: int) -> None:
 
 
 def test_no_two_threads_and_no_two_owners_share_a_nonce() -> None:
-    keys, sealed = Keys([NEW]), []
+    keys, sealed = Keys([NEW]), list[bytes]()
     threads = [
         threading.Thread(target=lambda: sealed.extend(keys.seal(b"x", "p") for _ in range(500)))
         for _ in range(8)
