@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingest import aliases, coding_agents
 from ingest.draft import Attributes, Span
 from ingest.genai import SpanReader
 from ingest.join import joined
+from ingest.templates import Templates
 from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
@@ -47,73 +49,52 @@ class Exports:
     def __init__(self, limits: LimitSettings) -> None:
         self._limits = limits
         self._spans = SpanReader(limits)
+        self._templates = Templates(self._spans, limits)
 
     def traces(self, spans: Parts, form: Form) -> Decoded:
         """The events that spans are; those of one call are joined."""
-        found = Found(self._limits)
-        depth, shape, event_of = self._limits.depth, form.span, self._spans.event
-        for resource, scope, span in spans:
-            if found.full():
-                break
+        items: list[Event | Reject] = []
+        ignored, depth, shape, event_of = 0, self._limits.depth, form.span, self._templates.event
+        parts = iter(spans)
+        for resource, scope, span in islice(parts, self._limits.events_per_record):
             try:
                 event = event_of(shape(span, scope, depth), resource)
             except (TooDeep, TooMany, *_WRONG) as error:
-                found.refuse("span", error)
+                items.append(_refused("span", error))
             else:
-                found.add(event)
-        return Decoded(joined(found.items), found.ignored)
+                if event is None:
+                    ignored += 1
+                else:
+                    items.append(event)
+        return Decoded(joined([*items, *self._rest(parts)]), ignored)
 
     def logs(self, records: Parts, form: Form, before: Decoded = Decoded(())) -> Decoded:  # noqa: B008
         """What came before, and the events that log records tell of."""
-        found = Found(self._limits, len(before.items), before.ignored)
-        logs = Logs(self._spans)
-        for resource, scope, record in records:
-            if found.full():
-                break
+        items: list[Event | Reject] = []
+        ignored, logs, parts = before.ignored, Logs(self._spans), iter(records)
+        for resource, scope, record in islice(parts, self._limits.events_per_record - len(before.items)):
             try:
                 log = form.log(record, scope, self._limits.depth)
                 used = log is not None and logs.add(log, resource)
             except (TooDeep, TooMany, *_WRONG) as error:
-                found.refuse("log record", error)
+                items.append(_refused("log record", error))
             else:
-                found.ignored += not used
-        return Decoded([*before.items, *logs.events(), *found.items], found.ignored)
+                ignored += not used
+        return Decoded([*before.items, *logs.events(), *items, *self._rest(parts)], ignored)
+
+    def _rest(self, parts: Iterator[Any]) -> Iterator[Reject]:
+        """A reject where there are more parts than a record may hold."""
+        if next(parts, None) is not None:
+            most = self._limits.events_per_record
+            yield Reject(reason="too_many", detail=f"more than {most} events in one record")
 
 
-class Found:
-    """What a walk has brought so far."""
-
-    __slots__ = ("_room", "_seen", "ignored", "items")
-
-    def __init__(self, limits: LimitSettings, used: int = 0, ignored: int = 0) -> None:
-        self.items: list[Event | Reject] = []
-        self.ignored = ignored
-        self._room = limits.events_per_record - used
-        self._seen = 0
-
-    def full(self) -> bool:
-        """Whether the record holds more than it may; says so, once."""
-        self._seen += 1
-        if self._seen <= self._room:
-            return False
-        self.items.append(Reject(reason="too_many", detail=f"more than {self._room} events in one record"))
-        return True
-
-    def add(self, event: Event | None) -> None:
-        """None: the span was none of ours."""
-        if event is None:
-            self.ignored += 1
-        else:
-            self.items.append(event)
-
-    def refuse(self, what: str, error: Exception) -> None:
-        if isinstance(error, TooDeep):
-            reject = Reject(reason="too_deep", detail=f"a value in a {what} is nested too deep")
-        elif isinstance(error, TooMany):
-            reject = Reject(reason="too_many", detail=f"a value in a {what} has too many parts")
-        else:
-            reject = Reject(reason="invalid", detail=f"{what}: {type(error).__name__}")
-        self.items.append(reject)
+def _refused(what: str, error: Exception) -> Reject:
+    if isinstance(error, TooDeep):
+        return Reject(reason="too_deep", detail=f"a value in a {what} is nested too deep")
+    if isinstance(error, TooMany):
+        return Reject(reason="too_many", detail=f"a value in a {what} has too many parts")
+    return Reject(reason="invalid", detail=f"{what}: {type(error).__name__}")
 
 
 class Logs:

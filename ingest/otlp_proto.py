@@ -172,9 +172,11 @@ def _value(value: Any, depth: int, room: list[int]) -> Any:
         return getattr(value, kind) if kind else None
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
+    if kind not in ("array_value", "kvlist_value"):  # of a later version
+        return None
     if depth <= 0:
         raise TooDeep
-    inner = getattr(value, kind).values if kind in ("array_value", "kvlist_value") else ()
+    inner = getattr(value, kind).values
     room[0] -= len(inner)
     if room[0] < 0:
         raise TooMany

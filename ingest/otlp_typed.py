@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ingest.draft import Attributes, Span, resource_fields
-from ingest.otlp_walk import hex_id, nanoseconds, outcome, plain, single, span_kind
+from ingest.otlp_walk import LATEST, hex_id, nanoseconds, outcome, plain, single
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -38,16 +38,34 @@ class SpanEvent(msgspec.Struct):
     attributes: list[KeyValue] = []
 
 
-class TypedSpan(msgspec.Struct, rename="camel"):
+_WIRE = {
+    "trace_id": "traceId",
+    "span_id": "spanId",
+    "parent_id": "parentSpanId",
+    "start": "startTimeUnixNano",
+    "end": "endTimeUnixNano",
+    "pairs": "attributes",
+    "moments": "events",
+    # What `as_span` fills in has no name on the wire.
+    **{name: f" {name}" for name in ("attributes", "events", "failed", "message", "scope")},
+}
+
+
+class TypedSpan(Span, rename=_WIRE):
+    """A span as it came; `as_span` makes it the span that it is."""
+
     trace_id: str = ""
     span_id: str = ""
-    parent_span_id: str = ""
-    name: str = ""
-    kind: Any = 0
-    start_time_unix_nano: Any = 0
-    end_time_unix_nano: Any = 0
-    attributes: list[KeyValue] = []
-    events: list[SpanEvent] = []
+    parent_id: str = ""
+    start: int = 0
+    end: int = 0
+    attributes: Attributes = {}
+    events: list[tuple[str, Attributes]] = []
+    failed: bool = False
+    message: str = ""
+    scope: str = ""
+    pairs: list[KeyValue] = []
+    moments: list[SpanEvent] = []
     status: Status | None = None
 
 
@@ -124,22 +142,23 @@ def _rare(value: Value, depth: int) -> Any:
 
 
 def as_span(span: TypedSpan, scope: str, depth: int) -> Span:
-    status, parent = span.status, span.parent_span_id
-    failed, message = (False, "") if status is None else outcome(status.code, status.message)
-    return Span(
-        hex_id(span.trace_id, 32),
-        hex_id(span.span_id, 16),
-        hex_id(parent, 16) if parent else "",
-        span.name,
-        span_kind(span.kind),
-        nanoseconds(span.start_time_unix_nano),
-        nanoseconds(span.end_time_unix_nano),
-        attributes_of(span.attributes, depth),
-        _events(span.events, depth) if span.events else [],
-        failed,
-        message,
-        scope,
-    )
+    """The same object, with everything in its place: a span is read once."""
+    span.scope = scope
+    span.attributes = attributes_of(span.pairs, depth)
+    if span.moments:
+        span.events = _events(span.moments, depth)
+    if span.status is not None and span.status.code is not None:
+        span.failed, span.message = outcome(span.status.code, span.status.message)
+    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_id
+    if not (len(trace_id) == 32 and trace_id.islower()):
+        span.trace_id = hex_id(trace_id, 32)
+    if not (len(span_id) == 16 and span_id.islower()):
+        span.span_id = hex_id(span_id, 16)
+    if parent_id and not (len(parent_id) == 16 and parent_id.islower()):
+        span.parent_id = hex_id(parent_id, 16)
+    if not (0 <= span.start < LATEST and 0 <= span.end < LATEST):
+        span.start, span.end = nanoseconds(span.start), nanoseconds(span.end)
+    return span
 
 
 def _events(events: list[SpanEvent], depth: int) -> list[tuple[str, Attributes]]:

@@ -30,9 +30,11 @@ def signal_of(value: bytes) -> Signal:
     if not value.startswith(b"\n"):  # the tag of the only field that a request has
         return ""
     try:
-        return next((_told_by(value, record) for record in _inner(value, 0, len(value), (1, 2, 2))), "")
+        for record in _inner(value, 0, len(value), (1, 2, 2)):
+            return _told_by(value, record)
     except Broken:
-        return ""
+        pass
+    return ""
 
 
 def _inner(value: bytes, begin: int, end: int, path: tuple[int, ...]) -> Iterator[Field]:
