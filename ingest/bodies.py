@@ -103,6 +103,8 @@ def request(body: Any) -> dict[str, Any]:
                 value = _member(each, members, _ACCEPTED.get(target, _filled))
                 if value is not None:
                     found[target] = value
+        if each.get("stream_usage") is True or isinstance(each.get("stream_options"), dict):
+            found["stream"] = True  # only a stream is asked how to tell of usage
     return found
 
 

@@ -18,6 +18,9 @@ from ingest.operations import COMPONENTS, NO_TOOLS, OPERATION_NAMES, OPERATIONS,
 Attributes = dict[str, Any]
 
 
+CLIENT = 3  # OTLP's kind of a span that asks somebody else
+
+
 class Span(msgspec.Struct, gc=False):
     """One span, or one log record, in plain Python values; times in epoch nanoseconds, 0 = not given."""
 
@@ -156,11 +159,19 @@ def _is_call(attributes: Attributes) -> bool:
 
 def _mended(span: Span, found: Operation) -> Operation:
     """A step that is marked as a tool and executes none."""
-    if span.scope.startswith(NO_TOOLS):
+    if span.scope.startswith(NO_TOOLS) or _is_transport(span):
         return OPERATIONS["step"]
     if span.name.startswith("handoff") and "gen_ai.tool.name" not in span.attributes:
         return OPERATIONS["handoff"]
     return found
+
+
+def _is_transport(span: Span) -> bool:
+    """A request that went to an MCP server, as the client saw it: the execution is the server's, or that of
+    the framework around it. A client that means the execution says so in `gen_ai.operation.name`."""
+    attributes = span.attributes
+    claimed = "gen_ai.operation.name" in attributes or "gen_ai.tool.name" in attributes
+    return span.kind == CLIENT and "mcp.method.name" in attributes and not claimed
 
 
 def _named(span: Span) -> Operation | None:

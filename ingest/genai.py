@@ -20,6 +20,7 @@ _USAGE = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "cost_usd",
 )  # fmt: skip
+_JOINED = ("llm", "tool")  # kinds that may be reported twice
 _NO_CONTENT = frozenset((
     "_finish", "_first_token", "_first_token_at", "_mcp", "_operation", "_usage", "_model", "_cost",
     "_level", "_metadata", "_parameters", "_total_tokens",
@@ -97,7 +98,7 @@ class SpanReader:
             _first_token(span, fields, raw["_first_token"])
         if draft.invalid:
             fields["invalid_fields"] = tuple(draft.invalid)
-        if kind == "llm" and span.trace_id and span.span_id:
+        if kind in _JOINED and span.trace_id and span.span_id:
             fields["half"] = half or _waits(span, found, fields)
             fields["join"] = f"{span.trace_id}:{span.span_id}"
         return Event(**fields)
@@ -129,7 +130,7 @@ def _inside(event: Event) -> Event:
 
 def _waits(span: Span, found: aliases.Operation, fields: Mapping[str, Any]) -> str:
     """A model call without content whose producer sends the content in log records is a half."""
-    if "content_available" in fields or found.name == "embeddings":
+    if "content_available" in fields or found.kind == "tool" or found.name == "embeddings":
         return ""
     return "span" if span.scope.startswith(aliases.CONTENT_IN_LOGS) else ""
 
@@ -162,9 +163,27 @@ def _status(span: Span, fields: dict[str, Any]) -> None:
         del fields["http_status"]
 
 
+_TELLING = 160  # characters of an error's text that everybody keeps
+_CAUSES = (
+    re.compile(r"""['"]message\\?['"]:\s?\\?(?P<quote>['"])(?P<cause>.{1,512}?)\\?(?P=quote)""", re.DOTALL),
+    re.compile(r"(?P<cause>Error code: \d{3}[^\n]{1,300})"),
+)
+
+
+def _telling(message: str) -> str:
+    """The provider's own words before those of the layers that passed the error on, where these are long."""
+    for pattern in _CAUSES:
+        cause = pattern.search(message, 0, readings.IDENTIFIER)
+        if cause and cause.end("cause") > _TELLING:
+            return f"{cause['cause']}: {message}"
+    return message
+
+
 def _error(span: Span, fields: dict[str, Any]) -> None:
     if span.message:
         fields["error_message"] = span.message
+    if len(fields.get("error_message", "")) > _TELLING:
+        fields["error_message"] = _telling(fields["error_message"])
     kind = fields.get("error_type", "")
     if kind.startswith("<class '"):
         fields["error_type"] = kind[8:].rstrip("'>")
