@@ -127,9 +127,15 @@ class Facts:
             self.draft.invalid.append(name)
 
     def take(self, source: Any, table: Paths) -> None:
-        """Set fields from an object: field to the paths where it may stand, best first."""
+        """Set fields from an object: field to the names or dotted paths where it may stand, best first."""
+        if not isinstance(source, dict):
+            return
+        fields, get = self.draft.fields, source.get
         for name, paths in table.items():
-            self.put(name, *(at(source, path) for path in paths))
+            if name not in fields:
+                found = [get(path, at(source, path) if "." in path else None) for path in paths]
+                if found.count(None) < len(found):
+                    self.put(name, *found)
 
     def note(self, name: str, value: Any) -> None:
         """Keep what has no field of its own, bounded; never what may be a credential."""

@@ -118,7 +118,7 @@ def _beside(facts: Facts, document: Json) -> None:
         facts.note(name.removeprefix("user_api_key_"), metadata.get(name))
     tags = document.get("request_tags")
     if isinstance(tags, list) and tags:
-        facts.note("request_tags", ",".join(str(tag)[:64] for tag in tags[:16]))
+        facts.note("request_tags", ",".join(str(tag)[:256] for tag in tags[:16]))
 
 
 def _verdict(facts: Facts, document: Json) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from ingest import providers
@@ -88,7 +88,7 @@ def halves(document: Mapping[str, Any]) -> Halves | None:
         return Halves({}, document, "", ())
     if asked is None and not {"messages", "contents", "input", "prompt"}.isdisjoint(document):
         asked = {name: value for name, value in document.items() if name not in RESPONSES}
-    outer = tuple(each for each in (document, asked, answered) if each is document or _carrier(each))
+    outer = [document, *(each for each in (asked, answered) if _carrier(each))]
     metadata = tuple(found for each in outer if (found := child(each, "metadata")))
     return Halves(_inner(asked), _inner(answered), _url(outer), (*outer, *metadata))
 
@@ -116,7 +116,7 @@ def _inner(value: Any) -> Any:
     return found
 
 
-def _url(places: tuple[Any, ...]) -> str:
+def _url(places: Sequence[Mapping[str, Any]]) -> str:
     for place in places:
         for name in _ADDRESS:
             if isinstance(place.get(name), str):
