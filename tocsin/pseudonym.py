@@ -90,6 +90,11 @@ class Own(NamedTuple):
     identity: str
     pseudonym: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is a word that may as well be the name of something else."""
+        return self.identity.isalpha()
+
     def hide(self, text: str) -> str:
         """The text with the identity replaced wherever it stands as a word of its own."""
         if len(self.identity) < SHORTEST or self.identity not in text:

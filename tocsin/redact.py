@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -13,10 +14,13 @@ from msgspec.structs import force_setattr, replace
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
 from tocsin.pseudonym import Own, Pseudonyms
-from tocsin.settings import ContentSettings, PrivacySettings
+from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 
 MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
 REACH = 20_000  # characters read beyond an excerpt: no pattern is longer, so no secret is cut in half
+NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
+_TOKEN = string.ascii_letters + string.digits + "_+/=.~%@:-"
+_NUMBER = string.digits + " -.()+"
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
 _BARE = {role: Message(role) for role in _ROLES}
 
@@ -31,8 +35,16 @@ NAMES = (  # of these some are made from the name of a person
     *("service", "environment", "agent", "agent_id", "session", "user_agent", "error_type"),
     *("trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "evaluation_label", "join"),
 )
+# Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
+MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
 _all_names = attrgetter(*WORDS, *NAMES)
 _FOUND = 8192  # names and identities of which it is remembered what they became
+
+
+def whole(text: str, limit: int) -> str:
+    """Text that a decoder cut at `limit`, without what the cut may have gone through: nothing finds half a
+    secret, or the first digits of a number."""
+    return text if len(text) < limit else text.rstrip(_TOKEN).rstrip(_NUMBER).rstrip(_TOKEN)
 
 
 class Cleaner(Protocol):
@@ -49,6 +61,10 @@ class Names:
         self._key = blake2b(secret.encode(), digest_size=32, person=b"tocsin.names").digest()
         self.clean = lru_cache(_FOUND)(self._clean)
         self.secretless = lru_cache(_FOUND)(self._secretless)
+
+    def stand_in(self, name: str) -> str:
+        """Nothing of the name but a keyed digest."""
+        return f"#{self._digest(name)}"
 
     def _clean(self, name: str) -> str:
         """The name, or what is left of it with a keyed digest of the whole."""
@@ -73,9 +89,11 @@ class Redaction:
         cleaner: Cleaner | None = None,
         *,
         privacy: PrivacySettings | None = None,
+        limits: LimitSettings | None = None,
     ) -> None:
         self._limit = {"excerpt": content.excerpt_characters, "full": -1}.get(content.mode, 0)
         self._cleaner = cleaner
+        self._limits = limits or LimitSettings()
         self._secret = content.key
         self._names: Names | None = None
         self._pseudonyms = Pseudonyms(privacy or PrivacySettings())
@@ -144,6 +162,10 @@ class Redaction:
     # Names and identities.
 
     def _clean_names(self, event: Event) -> None:
+        for field, most in MACHINE.items():
+            name = getattr(event, field)
+            if name and (len(name) > most or " " in name):
+                force_setattr(event, field, self._namer().stand_in(name))
         joined = "\n".join(_all_names(event))
         if self._clean(joined) != joined:
             for field in (*WORDS, *NAMES):
@@ -156,16 +178,16 @@ class Redaction:
                 force_setattr(event, field, clean)
 
     def _name(self, name: str, *, own: bool = True) -> str:
-        if own:
-            for each in self._own:
-                name = each.hide(name)
+        name = whole(name, NAME_CHARACTERS)
+        for each in self._own:
+            name = each.hide(name) if own or not each.plain else name
         return self._namer().clean(name) if name else name
 
     def _value(self, attribute: str, text: str) -> str:
         """An attribute that by its name says who somebody is, is one of their names."""
         if self._pseudonyms and text and names_somebody(attribute):
             return self._pseudonym(text)
-        return self._clean(text)
+        return self._clean(whole(text, self._limits.attribute_characters))
 
     def _pseudonym(self, identity: str) -> str:
         return self._pseudonyms.name(self._tenant, identity, self._clock)
@@ -215,11 +237,11 @@ class Redaction:
         if not self._limit or not text:
             return ""
         if self._limit < 0:
-            return self._clean(text)
+            return self._clean(whole(text, self._limits.text_characters))
         return self._clean(text[: self._limit + REACH])[: self._limit]  # half a secret is not recognised
 
     def _short(self, text: str) -> str:
-        return self._clean(text)[:MESSAGE_CHARACTERS]
+        return self._clean(text[: MESSAGE_CHARACTERS + REACH])[:MESSAGE_CHARACTERS]
 
     def _clean(self, text: str) -> str:
         if not text:

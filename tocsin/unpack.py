@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr, replace
 from tocsin.contracts import Decoder
 from tocsin.mask import mask
 from tocsin.model import Event, Record, Reject
+from tocsin.pseudonym import Own
 from tocsin.reading.redaction import Redactor
 from tocsin.redact import Names
 from tocsin.settings import GroupSettings, LimitSettings
@@ -51,7 +52,7 @@ class Unpacker:
         self._sample_bytes = sample_bytes
         self._redactor = redactor or Redactor()
         self._name = Names(self._redactor, secret).clean
-        self._mask = mask if masked else str
+        self._masked = masked
 
     def __call__(self, record: Record) -> list[Event | Reject]:
         """The items in order; empty where all of the record is known and no event."""
@@ -72,13 +73,20 @@ class Unpacker:
                 else:
                     force_setattr(item, "tenant", self._name(item.tenant))
                 # It names the group, which is looked for before anything else of the event is redacted.
-                application = item.application or item.service or item.agent or "default"
-                force_setattr(item, "application", self._name(application))
+                force_setattr(item, "application", self._name(self._application(item)))
                 if not item.source_format:
                     force_setattr(item, "source_format", self._decoder.name)
             else:
                 force_setattr(item, "tenant", tenant)
         return items
+
+    def _application(self, event: Event) -> str:
+        """The group's name; where identities must not be stored, without the name of who calls."""
+        application = event.application or event.service or event.agent or "default"
+        if self._masked:
+            for identity in (event.user, event.api_key, event.client_ip):
+                application = Own(identity, "[caller]").hide(application)
+        return application
 
     def _items(self, record: Record) -> list[Event | Reject]:
         size = record.size if isinstance(record, Oversized) else len(record.value)
@@ -124,5 +132,6 @@ class Unpacker:
         if not self._sample_bytes:
             return ""
         text = value[: self._sample_bytes + _MARGIN].decode("utf-8", "replace")
-        clean = self._mask(self._redactor.redact(text))
+        clean = self._redactor.redact(text)
+        clean = mask(clean) if self._masked else clean
         return clean.encode()[: self._sample_bytes].decode("utf-8", "ignore")
