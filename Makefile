@@ -2,10 +2,10 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test check bench recordings fuzz soak dashboards docs lock
+.PHONY: help install demo test test-shippers check bench recordings fuzz soak dashboards docs lock
 
 help:  ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|'
 
 install: $(INSTALLED)  ## the project and all that demo and tests need, into .venv
 
@@ -18,6 +18,11 @@ demo: install  ## invented traffic with incidents through the whole pipeline, in
 test: install  ## all tests, on the real Kafka and the real ClickHouse engine
 	scripts/fetch-kafka
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+test-shippers: install  ## tests on real log shippers: rsyslog, syslog-ng, the OpenTelemetry Collector
+	scripts/fetch-kafka
+	scripts/fetch-shippers
+	TOCSIN_SHIPPERS=1 $(BIN)/python -m pytest tests/shippers
 
 check: install  ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -22,18 +22,17 @@ POSITION = (
 
 
 class Tocsin:
-    """A whole Tocsin in a thread: Kafka, exchange, engine, tables in memory."""
+    """A whole Tocsin in a thread; with the same directory and tables another one goes on."""
 
-    def __init__(self, directory: Path, source: str) -> None:
-        self.tables = MemoryTables()
+    def __init__(
+        self, directory: Path, source: str, *, exchange: bool = True, tables: MemoryTables | None = None
+    ) -> None:
+        self.tables = tables or MemoryTables()
+        topic = f'[exchange]\ntopic = "{fresh("exchange")}"\npartitions = 2\nreplication = 1'
         text = f"""
 [source]
 {source}
-start = "earliest"
-[exchange]
-topic = "{fresh("exchange")}"
-partitions = 2
-replication = 1
+{topic if exchange else ""}
 [content]
 mode = "full"
 [operations]

@@ -43,7 +43,7 @@ def _native(number: int) -> bytes:
 
 
 def source(kafka: KafkaServer, topic: str) -> str:
-    return f'type = "kafka"\nbrokers = ["{kafka.brokers}"]\ntopics = ["{topic}"]'
+    return f'type = "kafka"\nbrokers = ["{kafka.brokers}"]\ntopics = ["{topic}"]\nstart = "earliest"'
 
 
 def test_a_log_file_arrives_whole(start: Start, kafka: KafkaServer, tmp_path: Path) -> None:
