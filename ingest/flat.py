@@ -7,16 +7,21 @@ from typing import Any
 from msgspec.structs import force_setattr
 
 from ingest import coding_agents, datadog_spans, flat_shapes
-from ingest.aliases import MESSAGE_EVENTS, OPERATION_NAMES
+from ingest.aliases import INDEXED, MESSAGE_EVENTS, OPERATION_NAMES
 from ingest.envoy import EnvoyGateway
+from ingest.flat_shapes import NAMES
 from ingest.leaf import Json, Leaf
 from ingest.otlp_export import Exports, Form, Log
 from tocsin.model import Decoded, Event
 from tocsin.settings import LimitSettings
 
-_PREFIXES = ("gen_ai.", "openinference.", "traceloop.", "llm.", "gen_ai_", "openinference_", "traceloop_")
-_NESTED = ("gen_ai", "openinference", "traceloop", "llm")
-_SIGNS = frozenset(name for name, _ in OPERATION_NAMES)
+_PREFIXES = (
+    "gen_ai.", "openinference.", "traceloop.", "gen_ai_", "openinference_", "traceloop_", *INDEXED,
+)  # fmt: skip
+_NESTED = ("gen_ai", "openinference", "traceloop")
+_SIGNS = frozenset(
+    (*(name for name, _ in OPERATION_NAMES), *(name for name in NAMES if name.startswith("llm.")))
+)
 _LOOKED_AT = 512  # keys of one object
 _FORM = Form(lambda span, _scope, _depth: span, lambda log, _scope, _depth: log)
 

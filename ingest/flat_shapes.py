@@ -51,10 +51,10 @@ _FAILED = frozenset(("failure", "error", "ERROR", "Error", "STATUS_CODE_ERROR", 
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 _FAMILIES = ("gen_ai", "llm", "openinference", "traceloop", "ai", "langfuse", "langsmith", "mlflow", "mcp")
-_NAMES = frozenset(name for field in aliases.SPAN_FIELDS for name in field.names)
+NAMES = frozenset(name for field in aliases.SPAN_FIELDS for name in field.names)
 _SIGNS = [name for name, _ in aliases.OPERATION_NAMES]
 _UNDOTTED: Mapping[str, str] = {
-    name.replace(".", "_"): name for name in (*sorted(_NAMES), *_SIGNS) if "." in name
+    name.replace(".", "_"): name for name in (*sorted(NAMES), *_SIGNS) if "." in name
 }
 _MOST = 4096  # attributes that are read of one span
 _STRUCTURE = frozenset(
@@ -155,7 +155,7 @@ def attributes_of(document: Json, depth: int) -> Attributes:
 def _flatten(value: Json, prefix: str, found: Attributes, depth: int) -> None:
     for key, inner in islice(value.items(), max(0, _MOST - len(found))):
         name = prefix + key
-        if isinstance(inner, dict) and inner and name not in _NAMES and depth > 0:
+        if isinstance(inner, dict) and inner and name not in NAMES and depth > 0:
             if _value(inner, depth) is inner:
                 _flatten(inner, f"{name}.", found, depth - 1)
             else:

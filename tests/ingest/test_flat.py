@@ -158,6 +158,7 @@ def test_spans_and_lines_of_others_are_known_and_ignored(document: dict[str, Any
             "labels": {"a": "b"},
         },
         {"attributes": {"a": 1}},
+        {"prompt": "hello", "llm": {"name": "m"}, "llm.name": "m"},
         {"resourceSpans": [], "gen_ai.system": "x"},
         {"gen_ai.request.model": "m", "response_code": 200, "x-envoy-origin-path": "/"},
         {"event.name": "claude_code.api_request", "gen_ai.request.model": "m"},
