@@ -40,7 +40,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "tenant": ("tenant.id", "x-tenant-id", "x-tenant"),
     "tool_name": ("mcp.tool.name", "gen_ai.tool.name"),
     "tool_server": ("mcp.provider.name", "mcp.backend"),
-    "tool_call_id": ("mcp.request.id",),
 }  # fmt: skip
 # A backend's resource path says whose API it is, if anything does.
 _BACKENDS: tuple[tuple[str, str], ...] = (
@@ -55,6 +54,7 @@ _PATHS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _NOTED = ("method", "x-request-id", "response_flags", "route_name", "backend", "upstream_host",
           "upstream_cluster", "gen_ai.provider.name", "gen_ai.usage.total_tokens", "mcp.method.name",
+          "mcp.request.id",
           "x-envoy-origin-path", "response_code_details")  # fmt: skip
 
 

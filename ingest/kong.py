@@ -9,7 +9,7 @@ from ingest import body_openai, providers
 from ingest.body import body
 from ingest.facts import Facts, Paths, at, child
 from ingest.leaf import Json, Leaf
-from ingest.messages import messages, structure
+from ingest.messages import messages, result_text, structure
 from tocsin.model import Decoded, Event
 
 _FIELDS: Paths = {
@@ -88,8 +88,11 @@ def _call(facts: Facts, plugin: str, entry: Json, ai: Json, document: Json) -> E
     facts.take(entry, _CALL)
     facts.put("duration_ms", at(document, "latencies.proxy"), at(document, "latencies.request"))
     facts.take(usage, body_openai.USAGE)
-    if facts.fields.get("cost_usd") == 0 and facts.fields.get("input_tokens"):
+    cached = at(entry, "cache.cache_status") == "Hit"
+    if facts.fields.get("cost_usd") == 0 and facts.fields.get("input_tokens") and not cached:
         del facts.fields["cost_usd"]  # its word for a model whose price it was not told
+    if cached:  # no provider was asked
+        facts.fields["cost_usd"] = 0.0
     mode = at(entry, "meta.request_mode")
     facts.put("stream", mode == "stream" if isinstance(mode, str) else None)
     facts.note("plugin", plugin)
@@ -166,9 +169,15 @@ def _tools(facts: Facts, ai: Json, document: Json) -> Iterator[Event]:
     mcp = child(ai, "mcp")
     called: set[str] = set()
     for call in _objects(mcp.get("rpc")):
+        answered = child(child(call, "payload"), "response")
         if call.get("method") == "tools/call":
             called.add(str(call.get("tool_name")))
             yield _tool(facts.other(), call, mcp, document)
+        elif call.get("method") == "tools/list" and at(answered, "result.tools"):
+            listed = facts.other()
+            _server(listed, mcp, document)
+            listed.offered(at(answered, "result.tools"))
+            yield listed.step("list_tools")
     for entry in _objects(mcp.get("audit")):
         name = str(entry.get("primitive_name"))
         if entry.get("primitive", "tool") == "tool" and entry.get("action") == "deny" and name not in called:
@@ -185,13 +194,13 @@ def _tool(facts: Facts, call: Mapping[str, Any], mcp: Json, document: Json) -> E
     asked = child(child(call, "payload"), "request")
     answered = child(child(call, "payload"), "response")
     facts.put("tool_name", call.get("tool_name"), at(asked, "params.name"))
-    facts.put("tool_call_id", call.get("id"))
+    facts.note("mcp.request_id", call.get("id"))  # a number of its connection, not the call's own name
     facts.put("duration_ms", call.get("latency"))
     _server(facts, mcp, document)
     if call.get("error"):
         facts.failed(at(answered, "error.code") or "tool_error", call["error"])
     elif at(answered, "result.isError") is True:
-        facts.failed("tool_error")
+        facts.failed("tool_error", result_text(at(answered, "result.content")))
     elif isinstance(answered.get("error"), dict):
         facts.failed(answered["error"].get("code"), answered["error"].get("message"))
     result = at(answered, "result.content")
