@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ingest.facts import Facts
+from ingest.flat_shapes import at
 from ingest.leaf import Json
 from ingest.lenient import Unreadable, loads
 
@@ -50,6 +51,23 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "trace_id": ("trace_id", "traceId", "trace.id"),
     "parent_span_id": ("span_id", "spanId", "span.id"),
 }
+
+
+def _wanted() -> dict[str, list[tuple[str, int, str]]]:
+    """Each key that an envelope may have, with (what it tells, rank, the path from there on)."""
+    rows = [*FIELDS.items(), ("_connection", _CONNECTIONS), ("_session", _SESSIONS), ("_server", _SERVERS)]
+    rows += [(f"_place{number}", names) for number, names in enumerate(_PLACES)]
+    found: dict[str, list[tuple[str, int, str]]] = {}
+    for what, names in rows:
+        for rank, name in enumerate(names):
+            found.setdefault(name, []).append((what, rank, ""))
+            key, dot, rest = name.partition(".")
+            if dot:
+                found.setdefault(key, []).append((what, rank, rest))
+    return found
+
+
+_WANTED = _wanted()
 
 
 class Opened(NamedTuple):
@@ -99,14 +117,31 @@ def circumstances(facts: Facts, envelope: Json) -> str:
     The id of a connection is the best one, a session's the second; else what is known of the server
     and of the place where the line was written. Bare lines have none: then the source is all there is.
     """
-    for field, names in FIELDS.items():
-        facts.put(field, *(_at(envelope, name) for name in names))
-    session, server = _word(envelope, _SESSIONS), _word(envelope, _SERVERS)
+    said = _said(envelope)
+    for field in FIELDS:
+        if field in said:
+            facts.put(field, *said[field])
+    session, server = _word(said, "_session"), _word(said, "_server")
     facts.put("session", session)
     facts.put("tool_server", server)
     facts.fields["application"] = facts.fields.get("service", "default")  # a response names no agent
-    places = [place for names in _PLACES if (place := _word(envelope, names))]
-    return _word(envelope, _CONNECTIONS) or session or "|".join([server, *places]).strip("|")
+    places = [place for number in range(len(_PLACES)) if (place := _word(said, f"_place{number}"))]
+    return _word(said, "_connection") or session or "|".join([server, *places]).strip("|")
+
+
+def _said(envelope: Json) -> dict[str, list[Any]]:
+    """What an envelope tells, each with its values, best first."""
+    ranked: dict[str, list[tuple[int, Any]]] = {}
+    for key in envelope:
+        for what, rank, path in _WANTED.get(key, ()):
+            value = at(envelope[key], path) if path else envelope[key]
+            if value is not None:
+                ranked.setdefault(what, []).append((rank, value))
+    return {what: [value for _, value in sorted(found, key=_rank)] for what, found in ranked.items()}
+
+
+def _rank(ranked: tuple[int, Any]) -> int:
+    return ranked[0]
 
 
 def sender(envelope: Json) -> str:
@@ -123,20 +158,8 @@ def sender(envelope: Json) -> str:
     return ""
 
 
-def _word(envelope: Json, names: Sequence[str]) -> str:
-    for name in names:
-        value = _at(envelope, name)
+def _word(said: Mapping[str, list[Any]], what: str) -> str:
+    for value in said.get(what, ()):
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)[:256]
     return ""
-
-
-def _at(envelope: Json, path: str) -> Any:
-    """A member by its name, dots and all, or by the path that the dots make."""
-    if path in envelope or "." not in path:
-        return envelope.get(path)
-    first, _, rest = path.partition(".")
-    inner = envelope.get(first)
-    if not isinstance(inner, dict):
-        return None
-    return _at(inner, rest)
