@@ -10,39 +10,44 @@ pytestmark = [
     pytest.mark.skipif(not recordings.DATA.exists(), reason="the shared recordings are not here"),
 ]
 
-# At least this share of the facts, in JSON, of producers whose model calls are counted exactly ...
-GENAI = {
-    "bedrock-genai": 0.83,
-    "genai-anthropic": 0.9,
-    "genai-openai-span-and-event": 0.92,
-    "google-adk": 0.75,
-    "js-openai-otel": 0.9,
-    "langgraph-traceloop": 1.0,
-    "litellm": 0.88,
-    "litellm-proxy": 0.83,
-    "logfire": 0.9,
-    "openai-v2-default": 0.89,
-    "pydantic-ai-v2": 0.99,
-    "pydantic-ai1-v1-logs": 0.98,
-    "semantic-kernel": 0.98,
-    "strands-default": 1.0,
-    "traceloop-openai": 0.92,
+FORMS = [(name, form) for form in recordings.FORMS for name in recordings.names(form)]
+SHARE = 0.99  # of the facts that the telemetry carries
+FEWER = {
+    # The spans name only the requested model, and the tools that were offered: which model answered and
+    # which tool it called stands nowhere, although both happen to be spelt the same.
+    "google-adk": 0.76,
+    "google-genai": 0.96,
+    # A call's log records cut into two by the batch: the second part comes when the call has gone on.
+    "openai-v2-default": 0.98,
+    "langfuse": 0.985,  # a search that is marked as retrieval, and was a tool
 }
-# ... and of those where they are not yet.
-INEXACT = {"google-genai": 0.96, "openlit": 0.89, "traceloop-anthropic": 0.88, "vercel-ai6": 0.97}
+CALLS = {
+    "google-genai": (8, 0),  # automatic function calling: three of eleven calls hide in the spans of others
+    "langfuse": (13, 1),  # one generation was made up by hand: nothing tells it from a call
+}
+TOOLS = {"langfuse": (4, 0)}  # the retrieval
 
 
-@pytest.mark.parametrize("name", GENAI)
-def test_calls_are_counted_exactly(name: str) -> None:
-    score = recordings.score(name)
-    assert score.calls.exact, score.calls
-    assert not score.tools.extra, score.tools
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_calls_and_executions_are_counted_exactly(name: str, form: str) -> None:
+    score = recordings.score(name, form)
+    calls, tools = score.calls, score.tools
+    assert (calls.found, calls.extra) == CALLS.get(name, (calls.expected, 0))
+    assert (tools.found, tools.extra) == TOOLS.get(name, (tools.expected, 0))
 
 
-@pytest.mark.parametrize(("name", "share"), [*GENAI.items(), *INEXACT.items()])
-def test_facts_that_were_told_are_right(name: str, share: float) -> None:
-    score = recordings.score(name)
-    assert score.share >= share, score.wrong
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_facts_that_were_told_are_right(name: str, form: str) -> None:
+    score = recordings.score(name, form)
+    assert score.share >= FEWER.get(name, SHARE), score.wrong
+
+
+def test_of_all_facts_nearly_every_one_is_right() -> None:
+    scores = [recordings.score(name, form) for name, form in FORMS]
+    told, right = (
+        sum(each.total() for each in part) for part in zip(*[(s.told, s.right) for s in scores], strict=True)
+    )
+    assert right >= SHARE * told
 
 
 def test_every_record_in_json_is_recognised() -> None:
