@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
 import msgspec
 import pytest
+from kafka import KafkaConsumer
 from parts.clickhouse_rows import Database
+from parts.clickhouse_server import ClickHouseServer
 from parts.golden import Case, cases
+from parts.kafka_server import KafkaServer, free_ports
+from parts.kafka_topics import everything, fresh, produce
 from parts.planted import Planter, found
 
 from ingest.recognise import Recogniser
@@ -47,28 +55,64 @@ mode = "full"
 key = "the content key"
 
 [privacy]
-keys = { u1 = "an old secret of some length", u2 = "a new secret of some length" }
-since = { u2 = 2025-01-01T00:00:00Z }
-"""
-FILE = """
-[source]
-type = "file"
-paths = ["{directory}/traffic.log"]
+keys = {{ u1 = "an old secret of some length", u2 = "a new secret of some length" }}
+since = {{ u2 = 2025-01-01T00:00:00Z }}
+
+[encryption]
+keys = {{ first = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" }}
 
 [operations]
 listen = ""
 log_level = "debug"
 
-[checkpoints]
-directory = "{directory}/state"
-
+[sinks.console]
+format = "json"
+to = "{directory}/alerts.json"
+"""
+EMBEDDED = """
 [sinks.clickhouse]
 url = "chdb://{directory}/database"
 fsync = "off"
 
-[sinks.console]
-format = "json"
-to = "{directory}/alerts.json"
+[checkpoints]
+directory = "{directory}/state"
+"""
+FILE = """
+[source]
+type = "file"
+paths = ["{directory}/traffic.log"]
+"""
+HTTP = """
+[source]
+type = "http"
+listen = "127.0.0.1:{port}"
+directory = "{directory}/journal"
+"""
+KAFKA = """
+[source]
+type = "kafka"
+brokers = ["{brokers}"]
+topics = ["{topic}"]
+group_id = "{topic}"
+start = "earliest"
+
+[exchange]
+topic = "{topic}.exchange"
+partitions = 2
+replication = 1
+linger_ms = 20
+
+[quarantine]
+dead_letter_topic = "{topic}.refused"
+
+[checkpoints]
+type = "kafka"
+brokers = ["{brokers}"]
+topic = "{topic}.state"
+replication = 1
+
+[sinks.clickhouse]
+url = "{url}"
 """
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
@@ -95,29 +139,35 @@ def identities(record: bytes) -> tuple[list[tuple[str, str]], bool]:
     return [(field, name) for name, field in fields.items()], len(events) == 1
 
 
-def traffic(planter: Planter) -> Iterator[bytes]:
+def traffic(planter: Planter, planted: int) -> Iterator[bytes]:
     """Records as lines, each with secrets of its own."""
     known = [(record, *identities(record)) for record in payloads()]
     for number, (record, named, alone) in enumerate(cycle(known)):
-        if planter.planted >= PLANTED:
+        if planter.planted >= planted:
             return
         made = planter.broken(record) if number % 40 == 39 else planter.record(record, named, alone=alone)
         yield made.replace(b"\n", b" ")
 
 
-def run(directory: Path) -> bytes:
-    """What `tocsin run` says until its input has ended."""
-    temporary = directory / "tmp"
-    temporary.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "tocsin", "run", "-c", str(directory / "tocsin.toml")],
-        capture_output=True,
-        timeout=200,
-        check=False,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout + done.stderr
+def configure(directory: Path, tables: str, **values: object) -> None:
+    text = (tables + PRIVACY).format(directory=directory, **values) + DETECTORS
+    (directory / "tocsin.toml").write_text(text)
+    (directory / "tmp").mkdir()
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`tocsin run`, which must end well; what it says is in a file."""
+    command = [sys.executable, "-m", "tocsin", "run", "-c", str(directory / "tocsin.toml")]
+    with (directory / "said.log").open("wb") as said:
+        environment = {**os.environ, "TMPDIR": str(directory / "tmp")}
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
+    try:
+        yield process
+        assert process.wait(120) == 0, (directory / "said.log").read_text()[-3000:]
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def dumped(database: Database) -> dict[str, bytes]:
@@ -142,24 +192,122 @@ def leaks(places: dict[str, bytes], traces: Sequence[str]) -> dict[str, list[str
     return {name: hits for name, blob in places.items() if (hits := found(blob, traces))}
 
 
-def test_nothing_that_was_planted_is_stored_anywhere(tmp_path: Path) -> None:
+def posted(port: int, body: bytes, seconds: float = 20.0) -> None:
+    """Send lines to the receiver, once it listens."""
+    kind = {"content-type": "application/x-ndjson"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/events", body, kind)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+            return
+        except urllib.error.HTTPError as error:
+            assert error.code in (400, 429, 503), error.code
+            if error.code == 400:
+                return
+        except OSError:
+            assert time.monotonic() < deadline, "nobody listens"
+        time.sleep(0.2)
+
+
+def settled(database: Database, seconds: float = 90.0) -> None:
+    """Return once nothing has come for a while."""
+    deadline, before, since = time.monotonic() + seconds, -1, time.monotonic()
+    while time.monotonic() - since < 3.0 or before < 100:
+        assert time.monotonic() < deadline, f"{before} events came"
+        count = database.one("SELECT count() FROM @events")
+        if count != before:
+            before, since = count, time.monotonic()
+        time.sleep(0.25)
+
+
+def looked_through(database: Database, places: dict[str, bytes], planter: Planter) -> None:
+    """Nothing of what was planted stands in the tables or anywhere else."""
+    counts = {name: database.one(f"SELECT count() FROM @{name}") for name in TABLES}
+    assert counts["events"] > planter.planted / 10 and counts["quarantine"] > 10 and counts["alerts"] > 10
+    assert {"said.log", "alerts.json"} <= places.keys()
+    assert leaks(places | dumped(database), planter.traces) == {}
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> ClickHouse:
+    """An empty database that a run of its own fills."""
+    settings = ClickHouse(url=f"chdb://{tmp_path}/database", fsync="off")
+    migrate(settings)
+    return settings
+
+
+def test_of_ten_thousand_nothing_is_stored(tmp_path: Path, embedded: ClickHouse) -> None:
     planter = Planter(seed=11)
-    lines = list(traffic(planter))
-    (tmp_path / "traffic.log").write_bytes(b"".join(line + b"\n" for line in lines))
-    (tmp_path / "tocsin.toml").write_text(FILE.format(directory=tmp_path) + PRIVACY + DETECTORS)
-    migrate(ClickHouse(url=f"chdb://{tmp_path}/database", fsync="off"))
-    places = {"log": run(tmp_path)}
-    database = Database(ClickHouse(url=f"chdb://{tmp_path}/database", fsync="off"))
+    lines = b"".join(line + b"\n" for line in traffic(planter, PLANTED))
+    assert planter.planted >= PLANTED and found(lines, planter.traces[:100])  # it would be seen
+    (tmp_path / "traffic.log").write_bytes(lines)
+    configure(tmp_path, FILE + EMBEDDED)
+    with running(tmp_path):
+        pass
+    places = files(tmp_path, "traffic.log", "database")
+    assert "state/state.sqlite" in places
+    database = Database(embedded)
     try:
-        counts = {name: database.one(f"SELECT count() FROM @{name}") for name in TABLES}
-        assert planter.planted >= PLANTED and counts["events"] > 1000
-        assert counts["alerts"] > 10 and counts["quarantine"] > 30
-        places |= dumped(database)
+        looked_through(database, places, planter)
     finally:
         database.connection.close()
-    places |= files(tmp_path, "traffic.log", "database")
-    assert {"log", "alerts.json", "state/state.sqlite"} <= places.keys()
-    assert leaks(
-        {"traffic": (tmp_path / "traffic.log").read_bytes()}, planter.traces[:100]
-    )  # it would be seen
-    assert leaks(places, planter.traces) == {}
+
+
+def test_nothing_is_readable_in_the_journal(tmp_path: Path, embedded: ClickHouse) -> None:
+    planter = Planter(seed=12)
+    lines = list(traffic(planter, 1000))
+    (port,) = free_ports(1)
+    configure(tmp_path, HTTP + EMBEDDED, port=port)
+    with running(tmp_path) as process:
+        for start in range(0, len(lines), 50):
+            posted(port, b"\n".join(lines[start : start + 50]))
+        time.sleep(3.0)
+        process.terminate()
+    places = files(tmp_path, "database")
+    assert any(name.startswith("journal/") for name in places)
+    database = Database(embedded)
+    try:
+        looked_through(database, places, planter)
+    finally:
+        database.connection.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.clickhouse
+def test_nothing_is_readable_in_a_topic(tmp_path: Path, kafka: KafkaServer) -> None:
+    planter = Planter(seed=13)
+    topic = kafka.create_topic(fresh("private"), 2)
+    lines = list(traffic(planter, 2000))
+    for partition in (0, 1):
+        produce(kafka.brokers, topic, lines[partition::2], partition)
+    with ClickHouseServer(tmp_path / "database") as server:
+        database = Database(ClickHouse(url=server.url))
+        configure(tmp_path, KAFKA, brokers=kafka.brokers, topic=topic, url=server.url)
+        with running(tmp_path) as process:
+            settled(database)
+            process.terminate()
+        places = files(tmp_path, "database") | topics(kafka, topic)
+        assert {f"{topic}.state", f"{topic}.refused"} <= places.keys()
+        assert any(name.startswith(f"{topic}.exchange") for name in places)
+        looked_through(database, places, planter)
+        database.connection.close()
+
+
+def topics(kafka: KafkaServer, topic: str) -> dict[str, bytes]:
+    """All that the topics of a run hold, apart from its input."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka.brokers)
+    with closing(consumer):
+        sizes = {
+            name: len(consumer.partitions_for_topic(name) or ())
+            for name in consumer.topics()
+            if name.startswith(f"{topic}.")
+        }
+    return {
+        name: b"".join(
+            (record.key or b"") + (record.value or b"")
+            for part in everything(kafka.brokers, name, size)
+            for record in part
+        )
+        for name, size in sizes.items()
+    }
