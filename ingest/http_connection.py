@@ -176,17 +176,16 @@ class Connection:
         headers += answer.headers
         if self._unread or self._closing():
             headers.append(("Connection", "close"))
-        await self._write(h11.Response(status_code=answer.code, headers=headers))
-        if answer.body and (head is None or head.method != "HEAD"):
-            await self._write(h11.Data(data=answer.body))
-        await self._write(h11.EndOfMessage())
+        body = b"" if head is not None and head.method == "HEAD" else answer.body
+        await self._write(
+            h11.Response(status_code=answer.code, headers=headers), h11.Data(data=body), h11.EndOfMessage()
+        )
 
-    async def _write(self, event: h11.Event) -> None:
-        data = self._protocol.send(event)
-        if data:
-            self._writer.write(data)
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._writer.drain()
+    async def _write(self, *events: h11.Event) -> None:
+        """In one piece: a second one would wait until the client's system acknowledges the first."""
+        self._writer.write(b"".join(self._protocol.send(event) or b"" for event in events))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._writer.drain()
 
     def _let_go(self) -> None:
         self._desk.hold(-self._held)
