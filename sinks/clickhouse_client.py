@@ -96,12 +96,14 @@ class Connection:
             except ImportError:
                 raise SinkRefused("chdb:// needs the embedded engine: install tocsin[embedded]") from None
 
-    def patience(self, deadline: float) -> dict[str, Any]:
+    def patience(self, deadline: float, longest: float | None = None) -> dict[str, Any]:
         """Settings for one query that has to be over by `deadline` (time.monotonic() seconds).
+
+        `longest`: seconds that its answer may take, where that is not what the settings say.
 
         Raises SinkUnavailable when there is no time left.
         """
-        left = min(deadline - time.monotonic(), self.settings.reply_seconds)
+        left = min(deadline - time.monotonic(), longest or self.settings.reply_seconds)
         if left <= 0:
             raise SinkUnavailable("no time left before the deadline")
         if isinstance(self.client, HttpClient):

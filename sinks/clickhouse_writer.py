@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,10 +15,11 @@ from clickhouse_connect.driver.transform import NativeTransform
 from sinks.clickhouse import ClickHouse
 from sinks.clickhouse_client import BadData, Connection, translated
 from sinks.clickhouse_columns import ALERTS, EVENTS, QUARANTINE, Column, Table
+from sinks.clickhouse_forget import Forgetting
 from sinks.clickhouse_migrate import check, upgrade
 from sinks.clickhouse_minutes import insert_minutes, runs
 from sinks.clickhouse_values import Values, seconds
-from tocsin.contracts import SinkRefused, SinkUnavailable, Writer, Written
+from tocsin.contracts import Forgotten, SinkRefused, SinkUnavailable, Writer, Written
 from tocsin.model import Batch, Event, Signals
 
 log = logging.getLogger("tocsin.sinks.clickhouse")
@@ -218,6 +219,9 @@ class ClickHouseWriter(Writer):
         for run in runs(minutes):
             log = (log_id, log_partition)
             self._attempt(partial(insert_minutes, self._connection, log, run, version), self._soon())
+
+    def forget(self, tenant: str, names: Collection[str]) -> Forgotten:
+        return Forgetting(self._connection, tenant, names).run()
 
     def _soon(self) -> float:
         return time.monotonic() + self._connection.settings.reply_seconds

@@ -149,6 +149,14 @@ class SqliteStore(CheckpointStore):
             database.execute("delete from checkpoints where log = ?", (log,))
             database.execute("delete from chunks where log = ?", (log,))
 
+    def scrub(self) -> None:
+        """Write the file anew, without the pages that are free."""
+        try:
+            self._database.execute("vacuum")
+            self._database.execute("pragma wal_checkpoint(truncate)")
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"scrub: {error}") from error
+
     def close(self) -> None:
         """Let go of the file and of the directory."""
         self._database.close()

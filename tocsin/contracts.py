@@ -21,7 +21,7 @@ does. Errors:
 from __future__ import annotations
 
 from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -251,6 +251,14 @@ class Written(NamedTuple):
     before: int | None = None
 
 
+class Forgotten(NamedTuple):
+    """What a sink no longer holds of somebody, and what it still does."""
+
+    rows: Mapping[str, int]  # deleted, by table
+    mentions: int = 0  # rows about others whose text has the name in it: they stay
+    conversations: Sequence[str] = ()  # sessions and traces that were theirs alone
+
+
 class Sink(
     msgspec.Struct, ABC, frozen=True, kw_only=True, forbid_unknown_fields=True, metaclass=_StructABCMeta
 ):
@@ -285,6 +293,14 @@ class Writer(ABC):
     def aggregate(self, log_id: str, log_partition: int, minutes: Sequence[int], version: int) -> None:
         """Compute the given minutes (epoch seconds, multiples of 60) of event time again and store
         them as absolute revisions; a higher `version` wins. Raises as `write` does."""
+
+    def forget(self, tenant: str, names: Collection[str]) -> Forgotten | None:
+        """Delete every row about the one whom `tenant` knows by `names` (an identity and its pseudonyms),
+        with the conversations that were theirs alone, and compute again what was counted with them.
+
+        Can be repeated. None: this sink cannot. Raises as `write` does.
+        """
+        return None
 
     def unstorable(self) -> Sequence[tuple[Event, str]]:
         """Events that the last write could not store, each with its reason; asking clears the list."""
@@ -342,6 +358,9 @@ class CheckpointStore(ABC):
     @abstractmethod
     def reset(self, log: str) -> None:
         """Forget all checkpoints of a log."""
+
+    def scrub(self) -> None:
+        """Overwrite what is no longer held, as far as that is in this store's hands."""
 
     @abstractmethod
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from tocsin.contracts import (
     Checkpoint,
     CheckpointStore,
     Fenced,
+    Forgotten,
     LogChanged,
     Reader,
     Saved,
@@ -245,6 +246,10 @@ class MemorySink(Sink, frozen=True, kw_only=True):
         return MemoryWriter(self.tables)
 
 
+def _who(row: Event | Alert) -> set[str]:
+    return {row.user, row.api_key, row.session}
+
+
 class MemoryWriter(Writer):
     """Open memory tables."""
 
@@ -306,6 +311,19 @@ class MemoryWriter(Writer):
                     sum(event.input_tokens or 0 for event in inside),
                     sum(event.output_tokens or 0 for event in inside),
                 )
+
+    def forget(self, tenant: str, names: Collection[str]) -> Forgotten:
+        tables = self._tables
+        gone = [event for event, _ in tables.events if event.tenant == tenant and _who(event) & {*names}]
+        places = {position(event) for event in gone}
+        told = [alert for alert in tables.alerts if alert.tenant == tenant and _who(alert) & {*names}]
+        tables.events = [pair for pair in tables.events if position(pair[0]) not in places]
+        tables.alerts = [alert for alert in tables.alerts if alert not in told]
+        for log, number, minute in {(e.log_id, e.log_partition, int(e.time) // 60 * 60) for e in gone}:
+            known = tables.minutes.pop((log, number, minute), None)
+            self.aggregate(log, number, [minute] if known else [], known.version if known else 0)
+        conversations = sorted({event.session for event in gone} - {""})
+        return Forgotten({"events": len(gone), "alerts": len(told)}, conversations=conversations)
 
     def unstorable(self) -> Sequence[tuple[Event, str]]:
         handed, self._unstorable = self._unstorable, []
