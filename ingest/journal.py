@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tocsin.sealing import Keys
 
 DELETED_ROWS, DELETED_BYTES = 512, 8 << 20  # of one transaction, so that no request waits long behind it
+GIVEN_BACK_PAGES = 2000  # to the file system, after each release
 CLOSE_SECONDS = 5.0
+
 log = Log("journal")
 
 
@@ -95,7 +97,7 @@ class Journal:
         Unwritable. Raises Full."""
         size, done = sum(map(len, values)), Future[None]()
         with self._changed:
-            if self._closing:
+            if self._closing or not self._thread.is_alive():
                 raise Unwritable("the journal is closed")
             if self.full(tenant, size):
                 raise Full(f"{self._bytes[tenant]} bytes wait, {self._share} may")
@@ -210,7 +212,7 @@ class Journal:
                 database.execute("delete from records where id < ?", (first,))
                 database.execute("update log set first = ?", (first,))
             if first >= min(below, self.standing.next):
-                self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+                self._cut()
         except sqlite3.Error as error:
             self._failed(f"processed records were not deleted: {error}")
             self._release_below = 0  # the next checkpoint asks again
@@ -218,6 +220,13 @@ class Journal:
         for tenant, size in sizes.items():
             self._forget(tenant, size)
         self.standing = self.standing._replace(first=first)
+
+    def _cut(self) -> None:
+        """Give room back, and leave nothing in the write-ahead log; who reads just now is not waited for."""
+        self._database.executescript(f"pragma incremental_vacuum({GIVEN_BACK_PAGES})")
+        self._database.execute("pragma busy_timeout = 20")
+        self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+        self._database.execute("pragma busy_timeout = 5000")
 
     def _forget(self, tenant: str, size: int) -> None:
         with self._changed:

@@ -105,6 +105,7 @@ def _prepare(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         database.execute("pragma page_size = 8192")
+        database.execute("pragma auto_vacuum = incremental")
         database.execute("pragma temp_store = memory")
         if not database.execute("select 1 from sqlite_master").fetchone():
             database.executescript(_SCHEMA)

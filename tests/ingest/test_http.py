@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ingest.http import HttpReader, HttpSource
 from ingest.journal_reader import PARTITION
+from tocsin import config
 from tocsin.contracts import ConfigError, SourceUnavailable
 from tocsin.health import Health
 from tocsin.metrics import Metrics
@@ -258,6 +259,23 @@ def test_it_refuses_to_listen_to_everybody_without_tokens(listen: str) -> None:
 def test_settings_that_make_no_sense_are_told(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         HttpSource(**settings)
+    assert ACME not in str(caught.value)
+
+
+def test_what_the_tables_say_together_is_checked() -> None:
+    tables: dict[str, Any] = {"source": {"type": "http", "record_bytes": 1 << 21}}
+    with pytest.raises(ConfigError, match="record_bytes: 2097152, but .* refuses what is above 1048576"):
+        config.read(tables | {"sinks": {"clickhouse": {}}}, {})
+    made = config.read(tables | {"limits": {"record_bytes": 1 << 21}, "sinks": {"clickhouse": {}}}, {})
+    assert isinstance(made.source, HttpSource) and made.keys is None
+    with pytest.raises(ConfigError, match=r"\[exchange\] not used"):
+        config.read({"source": {"type": "http"}, "exchange": {}, "sinks": {"clickhouse": {}}}, {})
+
+
+def test_a_token_is_never_shown() -> None:
+    tables = {"source": {"type": "http", "tokens": {"a": "${A}", "b": "${A}"}}, "sinks": {"clickhouse": {}}}
+    with pytest.raises(ConfigError, match="two tenants") as caught:
+        config.read(tables, {"A": ACME})
     assert ACME not in str(caught.value)
 
 

@@ -22,8 +22,8 @@ from parts.http_process import Running, running
 from ingest.journal import Journal
 from ingest.journal_reader import PARTITION, JournalReader
 from tocsin import config, pipeline
-from tocsin.contracts import ConfigError
-from tocsin.memory import MemorySink, MemoryTables
+from tocsin.contracts import ConfigError, SinkUnavailable
+from tocsin.memory import MemorySink, MemoryTables, MemoryWriter
 from tocsin.sealing import Keys
 
 ACME, UMBRELLA = "acme-token-0123456789", "umbrella-token-0123456"
@@ -126,6 +126,7 @@ class House:
 
     def __init__(self, directory: Path, **encryption: Any) -> None:
         self.tables = MemoryTables()
+        self.sink = MemorySink(tables=self.tables)
         self._directory = directory
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
@@ -146,7 +147,7 @@ class House:
             "encryption": self._encryption,
         }
         made = config.read(tables, {}, embedded=True)
-        return msgspec.structs.replace(made, sinks={"memory": MemorySink(tables=self.tables)})
+        return msgspec.structs.replace(made, sinks={"memory": self.sink})
 
     @contextmanager
     def running(self) -> Iterator[int]:
@@ -206,6 +207,30 @@ def test_events_belong_to_the_tenant_that_sent_them_and_are_stored_once_over_res
         ("http", 2),
     ]
     assert house.tables.doubled == 0
+
+
+class LateSink(MemorySink, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Is away until it is let in."""
+
+    there: threading.Event
+
+    def open(self) -> MemoryWriter:
+        if not self.there.is_set():
+            raise SinkUnavailable("not up")
+        return super().open()
+
+
+def test_senders_are_served_while_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "FIRST_PAUSE", 0.05)
+    house, there = House(tmp_path), threading.Event()
+    house.sink = LateSink(tables=house.tables, there=there)
+    with house.running() as port:
+        post(port, ACME, ["a"])
+        assert not house.tables.events
+        there.set()
+        house.wait(1)
 
 
 def test_the_journal_forgets_what_checkpoints_do_not_need(tmp_path: Path) -> None:

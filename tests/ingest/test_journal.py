@@ -265,6 +265,25 @@ def test_a_closed_journal_accepts_nothing(tmp_path: Path) -> None:
     made.close()
 
 
+def test_room_is_given_back_to_the_file_system(tmp_path: Path) -> None:
+    with journal(tmp_path) as made:
+        append(made, *(b"x" * 100_000 for _ in range(100)))
+        released(made, 100)
+        append(made, b"1")
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 1_000_000
+
+
+def test_somebody_who_reads_on_holds_no_sender_up(tmp_path: Path) -> None:
+    with journal(tmp_path) as made, closing(sqlite3.connect(made.path, isolation_level=None)) as other:
+        append(made, b"1", b"2")
+        other.execute("begin")
+        other.execute("select * from records").fetchone()
+        released(made, 1)
+        began = time.monotonic()
+        append(made, b"3")
+        assert time.monotonic() - began < 2
+
+
 # What is left of a record.
 
 

@@ -31,7 +31,7 @@ class Anything(dict[str, str]):
         return True
 
     def __missing__(self, name: str) -> str:
-        return "http://127.0.0.1:8123/tocsin" if "URL" in name else "set"
+        return "http://127.0.0.1:8123/tocsin" if "URL" in name else f"the value of {name}"
 
     def get(self, name: str, default: Any = None) -> Any:
         return default or self[name]

@@ -22,6 +22,8 @@ CLIENTS = {
     "river": ("tocsin/adwin",),
     "prometheus_client": ("tocsin/metrics", "tocsin/health"),
     "hyperscan": ("tocsin/reading/",),
+    "h11": ("ingest/http_connection",),
+    "cryptography": ("tocsin/sealing",),
 }
 FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal", "yaml"}
 
