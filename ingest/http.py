@@ -138,6 +138,8 @@ class HttpReader(JournalReader):
         super().__init__(journal.path, lent.keys, journal)
         self._receiver = receiver
         self._own = journal
+        self._health = lent.health
+        self._health.trouble("source", "what is received waits: detection has not begun")
 
     @property
     def port(self) -> int:
@@ -147,6 +149,7 @@ class HttpReader(JournalReader):
     def poll(self, timeout: float) -> Sequence[Record]:
         if error := self._receiver.failure:
             raise SourceUnavailable(f"nothing is received any more: {error!r}")
+        self._health.well("source")
         return super().poll(timeout)
 
     def close(self) -> None:

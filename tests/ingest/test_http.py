@@ -517,6 +517,12 @@ def test_idle_clients_do_not_hold_the_end_up(tmp_path: Path) -> None:
             client.close()
 
 
+def test_it_is_not_ready_before_somebody_reads(served: Served) -> None:
+    assert "source" in served.lent.health.reasons()
+    served.reader.poll(0.0)
+    assert "source" not in served.lent.health.reasons()
+
+
 def test_it_counts_what_it_does(served: Served) -> None:
     served.post("/events", EVENT)
     served.post("/v1/traces", b"oops", JSON_TYPE)
