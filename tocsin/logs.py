@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -10,7 +11,10 @@ import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
+
+if TYPE_CHECKING:
+    from tocsin.reading.redaction import Redactor
 
 CAP = 512  # characters of one value
 
@@ -85,7 +89,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": visible(record.getMessage()),
+            "message": _told(record.getMessage()),
         }
         line.update((name, value) for name, value in _fields(record) if name not in line)
         return json.dumps(line, ensure_ascii=False)
@@ -99,7 +103,7 @@ class TextFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         name = record.name.removeprefix("tocsin.")
         fields = "".join(f"  {name}={_shown(value)}" for name, value in _fields(record))
-        return f"{time} {record.levelname.lower()} {name}: {visible(record.getMessage())}{fields}"
+        return f"{time} {record.levelname.lower()} {name}: {_told(record.getMessage())}{fields}"
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Scalar]]:
@@ -121,8 +125,21 @@ def _plain(value: object) -> Scalar:
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if isinstance(value, BaseException):
-        return visible(f"{type(value).__name__}: {value}")
-    return visible(str(value))
+        return _told(f"{type(value).__name__}: {value}")
+    return _told(str(value))
+
+
+def _told(text: str) -> str:
+    """The text as a log may have it: an error of somebody else's code may quote what it was given."""
+    return visible(_redactor().redact(text))
+
+
+@functools.cache
+def _redactor() -> Redactor:
+    """Leaves addresses, which are hosts' here. Handlers format one record at a time."""
+    from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
+
+    return Redactor(leaving=("ip",))
 
 
 def _shown(value: Scalar) -> str:

@@ -15,7 +15,7 @@ _MARKS = "|".join(sorted({re.escape(pattern.mark) for pattern in PATTERNS}))
 _KEPT = re.compile(
     rf'\[(?:{_MARKS})\]|\\{{0,3}}"[A-Za-z_][A-Za-z_.-]{{0,40}}\\{{0,3}}"(?=\s{{0,4}}:)|\b(?:true|false|null)\b'
 )
-_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W_]")
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 
 
 def mask(text: str) -> str:

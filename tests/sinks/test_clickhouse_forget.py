@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from parts.clickhouse_rows import NOW, Database, alert, event, reject, soon
 
@@ -85,7 +87,7 @@ def test_samples_that_name_the_subject_go(database: Database, writer: Writer) ->
 
 
 def test_minutes_are_counted_again_without_them(database: Database, writer: Writer) -> None:
-    times = {"time": float(MINUTE + 1)}
+    times: dict[str, Any] = {"time": float(MINUTE + 1)}
     stored(writer, event(0, user="ada", model="a", **times), event(1, user="bob", model="b", **times),
            event(2, user="ada", model="b", **times))  # fmt: skip
     writer.aggregate("log-one", 0, [MINUTE], 7)

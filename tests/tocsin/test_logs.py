@@ -169,3 +169,16 @@ def test_a_text_field_cannot_pass_for_another_field() -> None:
     logs.setup("text", "info", stream)
     Log("x").info("m", user="a\u2003admin=true", quote='"x"', empty="", equals="b=c")
     assert stream.getvalue().endswith('  user="a\u2003admin=true"  quote="\\"x\\""  empty=""  equals="b=c"\n')
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_an_error_quotes_is_redacted_and_addresses_of_hosts_stay(form: Any) -> None:
+    stream = io.StringIO()
+    logs.setup(form, "info", stream)
+    error = ValueError("no such key: sk-proj-Zq8Xw2Rt5Yp9Ls4Kd7Mv1Nb3Hg6Jf0Ca")
+    Log("test").warning(
+        "asked by bob@example.org", broker="10.1.2.3:9092", error=error, who="bob@example.org"
+    )
+    line = stream.getvalue()
+    assert "10.1.2.3:9092" in line and "[secret:openai_key]" in line
+    assert "bob@" not in line and "sk-proj" not in line

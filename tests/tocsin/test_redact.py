@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 import pytest
 
-from tocsin.model import Document, Event, Message, Reject, ToolCall, ToolDefinition
-from tocsin.redact import MESSAGE_CHARACTERS, Redaction
-from tocsin.settings import ContentSettings
+from tocsin.model import Document, Event, Message, Reject, Signals, ToolCall, ToolDefinition
+from tocsin.redact import MACHINE, MESSAGE_CHARACTERS, NAMES, WORDS, Redaction
+from tocsin.settings import ContentSettings, LimitSettings
 
 SECRET = "hunter2hunter2"
 
@@ -83,3 +83,70 @@ def test_the_real_redactor_is_the_default() -> None:
     one = Event(error_message="denied for AKIAIOSFODNN7EXAMPLE")
     Redaction(ContentSettings()).event(one)
     assert "AKIAIOSFODNN7EXAMPLE" not in one.error_message and "denied" in one.error_message
+
+
+def test_an_excerpt_holds_only_what_is_new() -> None:
+    one = Event(
+        input=(Message("user", "said before"), Message("user", "said now")),
+        output=(Message("assistant", "an answer", (ToolCall("c", "search", "{}"),)),),
+    )
+    Redaction(ContentSettings(), Cleaner()).event(one, Signals(new_input=(1,), new_output=()))
+    assert one.input == (Message("user"), Message("user", "said now"))
+    assert one.output == (Message("assistant", "", (ToolCall("c", "search"),)),)
+
+
+@pytest.mark.parametrize("change", [{"join": "j"}, {"half": "span"}])
+def test_a_half_keeps_all_of_it(change: dict[str, str]) -> None:
+    one = Event(input=(Message("user", "said before"),), **change)  # type: ignore[arg-type]
+    Redaction(ContentSettings(), Cleaner()).event(one, Signals())
+    assert one.input == (Message("user", "said before"),)
+
+
+EVERY_NAME = [name for name in (*WORDS, *NAMES) if name not in MACHINE]
+
+
+@pytest.mark.parametrize("field", EVERY_NAME)
+def test_a_secret_in_a_name_becomes_a_mark_and_different_ones_stay_different(field: str) -> None:
+    one, same, other = (Event(**{field: f"{SECRET} {n}"}) for n in (1, 1, 2))  # type: ignore[arg-type]
+    redaction = Redaction(ContentSettings(), Cleaner())
+    for event in (one, same, other):
+        redaction.event(event)
+    assert getattr(one, field).startswith("[gone] 1#")
+    assert getattr(one, field) == getattr(same, field) != getattr(other, field)
+
+
+@pytest.mark.parametrize("field", MACHINE)
+def test_an_id_that_is_none_is_not_kept(field: str) -> None:
+    for strange in (f"half a {SECRET[:8]}", "f" * 200):
+        one = Event(**{field: strange})  # type: ignore[arg-type]
+        Redaction(ContentSettings(), Cleaner()).event(one)
+        assert getattr(one, field)[0] == "#" and len(getattr(one, field)) == 17
+    plain = Event(**{field: "0af7651916cd43dd8448eb211c80319c"})  # type: ignore[arg-type]
+    Redaction(ContentSettings(), Cleaner()).event(plain)
+    assert getattr(plain, field) == "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_names_of_attributes_tools_and_calls_are_redacted() -> None:
+    one = Event(
+        attributes={f"a {SECRET}": "x"},
+        invalid_fields=(SECRET,),
+        tool_definitions=(ToolDefinition(SECRET, SECRET),),
+        documents=(Document(SECRET),),
+        output=(Message("assistant", "", (ToolCall(SECRET, SECRET),), SECRET, SECRET),),
+    )
+    Redaction(ContentSettings(mode="none"), Cleaner()).event(one)
+    assert SECRET not in msgspec.json.encode(one).decode()
+
+
+def test_what_a_cut_may_have_left_of_a_secret_goes() -> None:
+    limits = LimitSettings(attribute_characters=64)
+    texts = {
+        "key": "the key is " + "sk-proj-" + "A7" * 30,
+        "card": "paid with " + "x" * 40 + " 4111 1111 111",
+        "words": "w" * 40 + " and more words that fit here",
+    }
+    one = Event(attributes={name: text[:64] for name, text in texts.items()})
+    Redaction(ContentSettings(), limits=limits).event(one)
+    assert one.attributes["key"] == "the key "
+    assert "4111" not in one.attributes["card"]
+    assert one.attributes["words"].startswith("w" * 40 + " and more words")

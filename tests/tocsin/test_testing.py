@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -18,6 +18,7 @@ from tocsin.contracts import (
     Checkpoint,
     CheckpointStore,
     Detector,
+    Forgotten,
     Reader,
     Saved,
     Sink,
@@ -616,6 +617,17 @@ class ForgetsFromWhere(MemoryWriter):
         return super().written(log_id, log_partition, 0)
 
 
+class ForgetsOneName(MemoryWriter):
+    def forget(self, tenant: str, names: Collection[str]) -> Forgotten:
+        return super().forget(tenant, sorted(names)[:1])
+
+
+class ForgetsInEveryTenant(MemoryWriter):
+    def forget(self, tenant: str, names: Collection[str]) -> Forgotten:
+        super().forget("another", names)
+        return super().forget(tenant, names)
+
+
 class MergesRevisions(MemoryWriter):
     """Keeps one row an alert."""
 
@@ -653,6 +665,8 @@ WRITERS: Mapping[type[MemoryWriter], str] = {
     NamesEveryPartition: "written is exact",
     ForgetsFromWhere: "written is exact",
     MergesRevisions: "written is exact",
+    ForgetsOneName: "what is forgotten is gone",
+    ForgetsInEveryTenant: "nobody else is forgotten",
     RefusesStrangeText: "hostile values are stored",
     Hangs: "the deadline is kept",
     ClosesWritersOnce: "close is idempotent",

@@ -10,6 +10,7 @@ COMMANDS = (
     "detectors",
     "state",
     "quarantine",
+    "forget",
     "exchange",
     "dashboards",
     "version",

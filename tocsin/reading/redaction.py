@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from tocsin.reading.checks import CHECKS
@@ -30,7 +30,15 @@ class Redactor:
     All searches are linear in the text.
     """
 
-    def __init__(self, patterns: Sequence[Pattern] = PATTERNS, *, prefilter: bool = True) -> None:
+    def __init__(
+        self,
+        patterns: Sequence[Pattern] = PATTERNS,
+        *,
+        prefilter: bool = True,
+        leaving: Collection[str] = (),
+    ) -> None:
+        """`leaving`: marks of what is not replaced."""
+        self._left = {number for number, pattern in enumerate(patterns) if pattern.mark in leaving}
         self._rules = [_rule(pattern) for pattern in patterns]
         self._bordered = [number for number, pattern in enumerate(patterns) if _bordered(pattern)]
         self._database: Any
@@ -42,7 +50,7 @@ class Redactor:
         if len(text) < 6:  # shorter than anything that is looked for
             return text
         if self._database is None:
-            return self._apply(text, range(len(self._rules)))
+            return self._apply(text, self._chosen(set(range(len(self._rules)))))
         hits: list[int] = []
         self._database.scan(
             text.encode("utf-8", "surrogatepass"),
@@ -56,7 +64,7 @@ class Redactor:
         """The rules to be applied, in their order."""
         if len(self._rules) in hits:
             hits = hits.union(self._bordered) - {len(self._rules)}
-        return sorted(hits)
+        return sorted(hits - self._left)
 
     def _apply(self, text: str, numbers: Sequence[int]) -> str:
         for number in numbers:

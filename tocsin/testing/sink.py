@@ -60,6 +60,7 @@ def check_sink(
         _late(writer, log, keeps, stored, total)
         writer.aggregate(log, 0, [1_750_000_020], 1)
         writer.aggregate(log, 0, [1_750_000_020], 1)
+        _forget(writer, log, keeps)
         promised(not writer.unstorable(), "asking for what was unstorable does not clear it", "unstorable")
     finally:
         writer.close()
@@ -141,6 +142,24 @@ def _late(writer: Writer, log: str, keeps: bool, stored: Callable[[], int] | Non
         writer.write(missing(batch, writer.written(log, 0, 500)), time.monotonic() + PATIENCE)
         _exact(batch, writer.written(log, 0, 500))
         _count(stored, total + len(batch), "retried is stored once")
+
+
+def _forget(writer: Writer, log: str, keeps: bool) -> None:
+    """Somebody's rows go, under each of their names, and nobody else's; or the sink says that it cannot."""
+    names = ("check-subject", "k1:check-subject", "check-subject-2")
+    events = [_event(log, 600, n, tenant="default", user=name) for n, name in enumerate(names)]
+    events.append(_event(log, 600, 3, tenant="another", user=names[0]))
+    writer.write(Batch(events=events, signals=[Signals() for _ in events]), time.monotonic() + PATIENCE)
+    forgotten = writer.forget("default", names[:2])
+    if forgotten is None or not keeps:
+        return
+    left = writer.written(log, 0, 600).events
+    promised(
+        not left & {(600, 0), (600, 1)}, "rows under a name are still there", "what is forgotten is gone"
+    )
+    promised(left == {(600, 2), (600, 3)}, "rows of others are gone", "nobody else is forgotten")
+    again = writer.forget("default", names[:2])
+    promised(again is not None and not any(again.rows.values()), "found again", "what is forgotten is gone")
 
 
 def _batch(log: str, offset: int) -> Batch:
