@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ingest.facts import Facts
 from ingest.flat_shapes import at
 from ingest.leaf import Json
 from ingest.lenient import Unreadable, loads
+from ingest.surroundings import ATTRIBUTES, PREFIX
 
 CARRIERS = (
     "message", "msg", "payload", "data", "body", "rpc", "jsonrpc", "json_rpc", "mcp", "raw", "line", "log",
     "frame", "content", "event",
 )  # fmt: skip
 PAIRS = (("request", "response"), ("req", "res"), ("input", "output"))
+_OWN = frozenset(("jsonrpc", "id", "method", "params", "result", "error", *CARRIERS))
 MARKS = frozenset(("jsonrpc", *CARRIERS, *(name for pair in PAIRS for name in pair)))
 _PEEK = '"jsonrpc"'
 
@@ -125,6 +128,9 @@ def circumstances(facts: Facts, envelope: Json) -> str:
     facts.put("session", session)
     facts.put("tool_server", server)
     facts.fields["application"] = facts.fields.get("service", "default")  # a response names no agent
+    for name, value in islice(envelope.items(), ATTRIBUTES):
+        if name not in _WANTED and name not in _OWN:
+            facts.note(PREFIX + name, value)
     places = [place for number in range(len(_PLACES)) if (place := _word(said, f"_place{number}"))]
     return _word(said, "_connection") or session or "|".join([server, *places]).strip("|")
 
