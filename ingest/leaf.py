@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from ingest.depth import deeper
 from ingest.lenient import Unreadable, loads
 from tocsin.model import Decoded, Reject
 from tocsin.settings import LimitSettings
@@ -50,8 +51,12 @@ class Leaf(ABC):
 
     def safely(self, document: Json) -> Decoded:
         """`read`, with wrong types inside the document as a reject."""
+        if deeper(document, self.limits.depth):
+            return Decoded((Reject(reason="too_deep", detail=f"nested deeper than {self.limits.depth}"),))
         try:
             return self.read(document)
+        except RecursionError:  # what stood in a text of its own
+            return Decoded((Reject(reason="too_deep", detail=f"{self.name}: nested too deep"),))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             detail = f"{self.name}: {type(error).__name__}"
             return Decoded((Reject(reason="invalid", detail=detail),))

@@ -75,7 +75,7 @@ def test_any_value_may_be_of_another_type(name: str) -> None:
     for document in documents(name)[:12]:
         for number, path in enumerate(list(places(document))[:400]):
             changed = deepcopy(document)
-            put(changed, path, JUNK[number % len(JUNK)])
+            put(changed, path, deepcopy(JUNK[number % len(JUNK)]))
             if leaf.fits(changed):
                 for item in leaf.safely(changed).items:
                     assert isinstance(item, Event), (path, item)
@@ -90,7 +90,7 @@ def test_any_values_may_be_of_any_types(one: tuple[str, dict[str, Any]], random:
     paths = list(places(changed))
     for path in random.sample(paths, min(6, len(paths))):
         try:
-            put(changed, path, random.choice(JUNK))
+            put(changed, path, deepcopy(random.choice(JUNK)))
         except (KeyError, IndexError, TypeError):
             continue  # a place in what was replaced before
     leaf = LEAVES[name]()
@@ -166,3 +166,23 @@ def _seconds(record: bytes) -> float:
 def test_a_streamed_answer_is_whole() -> None:
     (event,) = Recogniser().decode(stream(5000)).items
     assert isinstance(event, Event) and event.output[0].text == "word " * 5000
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("depth", [62, 70, 500, 1000])
+def test_depth_is_limited(name: str, depth: int) -> None:
+    document = documents(name)[0]
+    place = document
+    for _ in range(depth):
+        place["deep"] = {}
+        place = place["deep"]
+    items = LEAVES[name]().safely(document).items
+    assert all(isinstance(item, Reject) and item.reason == "too_deep" for item in items) is (depth > 62)
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 1015, 3000])
+def test_depth_in_a_text_ends_nothing(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    body = f'{{"type": "message", "stop_reason": "x", "content": [{{"type": "tool_use", "input": {deep}}}]}}'
+    document = {"request": {"model": "m", "messages": [{"role": "user", "content": "x"}]}, "response": body}
+    assert len(Recogniser().decode(json.dumps(document).encode()).items) == 1
