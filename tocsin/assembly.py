@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -62,11 +62,15 @@ def concerns(event: Event) -> bool:
     An event without a join key is complete; but messages may tell of an execution once more, and a span
     of a call that was told without one.
     """
-    return (
-        bool(event.join)
-        or event.kind == "tool"
-        or (event.kind == "llm" and not event.span_id and event.response_id != "")
-    )
+    return event.join != "" or (not event.span_id and event.response_id != "") or event.kind == "tool"
+
+
+class Arrival(NamedTuple):
+    """What becomes of an event: it goes on, or it waits under a key, or it is known and told no more."""
+
+    ready: Held | None = None
+    key: str = ""
+    crowded: Sequence[Held] = ()  # what had to make room for it
 
 
 class Assembly:
@@ -81,7 +85,7 @@ class Assembly:
         self.vain: Section[int] = Section(int, _COUNT, limit=MAKERS)
         self.asked: Section[Asked] = Section(Asked, _ASKED, limit=settings.held, idle=CALLS_SECONDS)
         self.results: Section[bool] = Section(bool, _MARK, limit=2 * settings.held, idle=CALLS_SECONDS)
-        self._reports: dict[str, Report] = {}  # of what is held; both follow from `held`
+        self._reports: dict[str, tuple[Report, list[str]]] = {}  # of what is held; both follow from `held`
         self._by_name: dict[str, dict[str, None]] = {}  # name -> keys of what is held
 
     def sections(self) -> Iterator[tuple[str, Section[Any]]]:
@@ -97,30 +101,35 @@ class Assembly:
         self.passed.restored()
         for key, entry in self.held.items():
             if entry.value:
-                self._index(key, entry.value.report())
+                report = entry.value.report()
+                self._index(key, report, report.keys()[0])
 
-    def arrive(self, held: Held, clock: float) -> tuple[str, list[Held]]:
-        """The key under which it waits, or "", and what goes on now."""
+    def arrive(self, held: Held, clock: float) -> Arrival:
+        """What becomes of an event; with it goes all that was waiting for it."""
         report = held.report()
+        names, looks = report.keys()
         begins = report.half == "request"  # a new exchange, though ids of a connection are used again
-        while (partner := self._partner(report)) is not None:
-            begins |= self._reports[partner].half == "request"
-            held, report = self._join(partner, held, clock)
-        earlier = None if begins else self.passed.find(report)
+        while (partner := self._partner(report, looks)) is not None:
+            begins |= self._reports[partner][0].half == "request"
+            held = self._join(partner, held, clock)
+            report = held.report()
+            names, looks = report.keys()
+        earlier = None if begins else self.passed.find(report, looks)
         if earlier is not None:
-            return "", self._late(held, report, earlier, clock)
+            return self._late(held, report, earlier, clock)
         if self._waits(report):
-            return self._hold(held, report, clock)
-        return "", [held]
+            return self._hold(held, report, names, clock)
+        self.passed.add(report, names, clock)
+        return Arrival(held)
 
-    def go_on(self, held: Held, clock: float) -> None:
-        """It becomes a row: what arrives of it from now on tells nothing new."""
-        if not held.event.duplicate:
-            self.passed.add(held.report(), clock)
+    def go_alone(self, held: Held, clock: float) -> None:
+        """It goes on without what it waited for: what arrives of it from now on tells nothing new."""
+        report = held.report()
+        self.passed.add(report, report.keys()[0], clock)
 
     def give_up(self, key: str, clock: float) -> Held | None:
         """What has waited long enough."""
-        report = self._reports.get(key)
+        report, _ = self._reports.get(key, (None, ()))
         if report and report.lacks not in _ALWAYS:
             self.vain.touch(_maker(report), clock).value += 1
         return self.take(key)
@@ -172,26 +181,21 @@ class Assembly:
 
     # Waiting.
 
-    def _partner(self, report: Report) -> str | None:
-        if not self._reports:
+    def _partner(self, report: Report, looks: Sequence[str]) -> str | None:
+        by_name = self._by_name
+        if not by_name or not any([name in by_name for name in looks]):
             return None
-        near = {key: self._reports[key] for key in self._near(report)}
+        keys = [key for name in looks for key in islice(reversed(by_name.get(name, {})), COMPARED)]
+        near = {key: self._reports[key][0] for key in keys}
         found = best(report, near.values())
         return next((key for key, each in near.items() if each is found), None)
 
-    def _near(self, report: Report) -> Iterator[str]:
-        for name in report.looks():
-            if keys := self._by_name.get(name):
-                yield from islice(reversed(keys), COMPARED)
-
-    def _join(self, key: str, held: Held, clock: float) -> tuple[Held, Report]:
-        self._learn(self._reports[key], clock)
+    def _join(self, key: str, held: Held, clock: float) -> Held:
+        self._learn(self._reports[key][0], clock)
         partner = self.take(key)
-        if partner:
-            held = merge(partner, held)
-        return held, held.report()
+        return merge(partner, held) if partner else held
 
-    def _late(self, held: Held, report: Report, earlier: Report, clock: float) -> list[Held]:
+    def _late(self, held: Held, report: Report, earlier: Report, clock: float) -> Arrival:
         """What is known to have gone on: nothing, where only messages tell of it once more."""
         self._learn(earlier, clock)
         if report.told != earlier.told:
@@ -200,9 +204,9 @@ class Assembly:
             earlier.parted = True
         self.passed.change(earlier)
         if report.told:
-            return []
+            return Arrival()
         force_setattr(held.event, "duplicate", True)
-        return [held]
+        return Arrival(held)
 
     def _waits(self, report: Report) -> bool:
         if not report.lacks:
@@ -217,7 +221,7 @@ class Assembly:
         if report.lacks and report.lacks not in _ALWAYS and self.vain.get(_maker(report)):
             self.vain.touch(_maker(report), clock).value = 0
 
-    def _hold(self, held: Held, report: Report, clock: float) -> tuple[str, list[Held]]:
+    def _hold(self, held: Held, report: Report, names: list[str], clock: float) -> Arrival:
         key = short(report.key)
         crowded = [self.take(key)]  # the same once more
         while self.held.full:
@@ -225,17 +229,17 @@ class Assembly:
             self._unindex(oldest.key)
             crowded.append(oldest.value)
         self.held.touch(key, clock).value = held
-        self._index(key, report)
-        return key, [each for each in crowded if each]
+        self._index(key, report, names)
+        return Arrival(None, key, [each for each in crowded if each])
 
-    def _index(self, key: str, report: Report) -> None:
-        self._reports[key] = report
-        for name in report.names():
+    def _index(self, key: str, report: Report, names: list[str]) -> None:
+        self._reports[key] = report, names
+        for name in names:
             self._by_name.setdefault(name, {})[key] = None
 
     def _unindex(self, key: str) -> None:
-        report = self._reports.pop(key, None)
-        for name in report.names() if report else ():
+        _, names = self._reports.pop(key, (None, ()))
+        for name in names:
             keys = self._by_name.get(name)
             if keys is not None:
                 keys.pop(key, None)

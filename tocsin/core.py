@@ -80,7 +80,7 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     release = _Release(state, None, batch)
     for group in sorted(state.groups, key=lambda group: (group.tenant, group.application)):
         for half in group.assembly.flush():
-            release.held(group, half)
+            release.alone(group, half)
         release.alerts(group.book.flush())
     return batch
 
@@ -109,7 +109,7 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
         one = group.history.read(item, clock)
         if item.kind == "tool":
             one = marked(one, state.groups.digester)
-        elif one.new_input and item.kind == "llm":
+        elif one.calls and item.kind == "llm":
             told += [(group, each) for each in executions(one, state.groups.digester)]
         items.append((group, len(seen)))
         seen.append(one)
@@ -165,7 +165,7 @@ class _Release:
             one, event = seen[index], seen[index].event
             if one.told and group.assembly.knows(one.told, work.clock):
                 continue
-            asked = lengths(event) if event.output else ()
+            asked = lengths(event) if one.calls else ()
             redact.event(event, signals[index], work.clock)
             if asked:
                 group.assembly.remember_calls(event, asked, work.clock)
@@ -174,10 +174,10 @@ class _Release:
             elif not one.told or self._is_execution(group, one, signals[index]):
                 self._assemble(group, Held(event, signals[index], one.digests, one.arguments))
 
-    def held(self, group: Group, held: Held | None) -> None:
-        """It goes on, with what others knew of it or alone."""
+    def alone(self, group: Group, held: Held | None) -> None:
+        """What has waited goes on alone."""
         if held:
-            group.assembly.go_on(held, self._clock)
+            group.assembly.go_alone(held, self._clock)
             self._complete(group, held.event, held.signals)
 
     def alerts(self, alerts: Iterable[Alert]) -> None:
@@ -195,11 +195,13 @@ class _Release:
             self._rows.alerts += 1
 
     def _assemble(self, group: Group, held: Held) -> None:
-        key, ready = group.assembly.arrive(held, self._clock)
-        if key:
-            self._want(group, HELD, key, self._clock + group.assembly.hold_seconds)
-        for each in ready:
-            self.held(group, each)
+        arrival = group.assembly.arrive(held, self._clock)
+        if arrival.ready:
+            self._complete(group, arrival.ready.event, arrival.ready.signals)
+        elif arrival.key:
+            self._want(group, HELD, arrival.key, self._clock + group.assembly.hold_seconds)
+            for each in arrival.crowded:
+                self.alone(group, each)
 
     def _is_execution(self, group: Group, one: Seen, signals: Signals) -> bool:
         """Whether a result in the messages of a model call has its call; it is told of once."""
@@ -317,7 +319,7 @@ class _Release:
     def _release_held(self, group: Group, timer: Timer) -> None:
         entry = group.assembly.held.get(timer.key)
         if entry and entry.queued == timer.due:
-            self.held(group, group.assembly.give_up(timer.key, self._clock))
+            self.alone(group, group.assembly.give_up(timer.key, self._clock))
 
     def _close(self, group: Group, timer: Timer) -> None:
         entry = group.book.open.get(timer.key)

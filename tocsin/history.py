@@ -26,6 +26,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     new_input: tuple[int, ...] = ()  # indexes of messages that the conversation never held
     new_output: tuple[int, ...] = ()
     digests: str = ""  # of all input messages, then of all output messages
+    calls: bool = False  # whether its messages hold tool calls, results or names
     arguments: str = ""  # digest of a tool's arguments
     told: tuple[str, ...] = ()  # names of a tool execution that is seen in messages alone
 
@@ -48,18 +49,20 @@ class Digester:
         blank.update(text.encode("utf-8", "replace"))
         return blank.hexdigest()
 
-    def messages(self, messages: Iterable[Message]) -> list[str]:
-        """One digest each, over role, text and calls: an edit gives another one."""
-        roles, digests = self._roles, []
+    def messages(self, messages: Iterable[Message]) -> tuple[list[str], bool]:
+        """One digest each, over role, text, calls and name: an edit gives another one. And whether there is
+        more to any of them than role and text."""
+        roles, digests, more = self._roles, [], False
         for message in messages:
-            if message.tool_calls or message.tool_call_id:
+            if message.tool_calls or message.tool_call_id or message.name:
+                more = True
                 blank = self._calls.copy()
                 blank.update(_packed(message))
             else:
                 blank = roles[message.role].copy()
                 blank.update(message.text.encode("utf-8", "replace"))
             digests.append(blank.hexdigest())
-        return digests
+        return digests, more
 
 
 class Conversation(msgspec.Struct, array_like=True, gc=False):
@@ -124,16 +127,17 @@ class History:
         return ""
 
     def _news(self, event: Event, known: str) -> tuple[Seen, str]:
-        digests = self._digester.messages(event.input + event.output)
+        digests, calls = self._digester.messages(event.input + event.output)
         joined, border = "".join(digests), len(event.input)
         new = _unknown(known, digests, joined)
         known += (
             joined[new.start * SIZE :] if isinstance(new, range) else "".join([digests[at] for at in new])
         )
         if not new or new[0] >= border:
-            return Seen(event, (), tuple([at - border for at in new]), joined), known
+            return Seen(event, (), tuple([at - border for at in new]), joined, calls), known
         new_input = tuple([at for at in new if at < border])
-        return Seen(event, new_input, tuple([at - border for at in new[len(new_input) :]]), joined), known
+        new_output = tuple([at - border for at in new[len(new_input) :]])
+        return Seen(event, new_input, new_output, joined, calls), known
 
 
 def split(digests: str) -> list[str]:
@@ -159,7 +163,7 @@ def _unknown(known: str, digests: list[str], joined: str) -> Sequence[int]:
 
 
 def _packed(message: Message) -> bytes:
-    parts = (message.role, message.tool_call_id, message.text, message.tool_calls)
+    parts = (message.role, message.tool_call_id, message.name, message.text, message.tool_calls)
     try:
         return _pack(parts)
     except UnicodeEncodeError:  # a decoder let a lone surrogate through

@@ -45,9 +45,9 @@ class Held(msgspec.Struct, gc=False):
         """What others are compared with."""
         event = self.event
         digest = self.arguments
-        if event.kind == "llm" and event.input:
+        if event.kind == "llm" and event.input and (not event.output or event.duration_ms == 0):
             count = len(event.input)
-            digest = f"{count}.{self.digests[max(0, count - 2) * SIZE : count * SIZE]}"
+            digest = f"?{count}.{self.digests[max(0, count - 2) * SIZE : count * SIZE]}"
         lacks = "" if self.whole else lack(event)
         return report(event, digest, lacks, self.also, parted=self.parted, answered=self.answered)
 
@@ -85,7 +85,7 @@ def _leads(one: Held, other: Held) -> bool:
     if leads == follows:
         return leads
     if one.event.join == other.event.join:
-        return False
+        return one.event.half == "" != other.event.half
     mine, theirs = one.report(), other.report()
     if streamed(mine, theirs) or streamed(theirs, mine):
         return mine.lacks == "answer"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tocsin.codec import Codec
 from tocsin.report import Report, best
-from tocsin.section import Section
+from tocsin.section import Entry, Section
 
 PAGE = 128  # reports that are saved together
 PASSED_SECONDS = 120.0  # for which a call is remembered, at least where there is room
@@ -28,69 +28,93 @@ _CODEC: Codec[Page] = Codec(Page)
 class Passed:
     """The last reports that went on, by their names. Old ones are forgotten a page at a time."""
 
-    __slots__ = ("_by_name", "_page", "pages")
+    __slots__ = ("_by_name", "_entry", "_names", "_page", "pages")
 
     def __init__(self, limit: int) -> None:
         # Pages are never touched again, so they stand in the order in which they were begun.
         self.pages: Section[Page] = Section(Page, _CODEC, limit=max(2, -(-limit // PAGE) + 1))
-        self._by_name: dict[str, list[tuple[Report, str]]] = {}  # with their pages; follows from `pages`
-        self._page = ""
+        self._page = 0
+        self._entry: Entry[Page] | None = None  # of that page
+        self._by_name: dict[str, Report | list[Report]] = {}  # this and the next follow from `pages`
+        self._names: dict[int, list[tuple[str, ...]]] = {}  # page -> the names of each of its reports
 
     def restored(self) -> None:
         """Call once `pages` was filled from a checkpoint."""
-        for key, entry in sorted(self.pages.items(), key=lambda item: (len(item[0]), item[0])):
-            self._page = key
-            for report in entry.value.reports:
-                self._index(report, key)
+        for number, entry in sorted((int(key), entry) for key, entry in self.pages.items()):
+            self._page, self._entry = number, entry
+            self._names[number] = [tuple(report.keys()[0]) for report in entry.value.reports]
+            for report, names in zip(entry.value.reports, self._names[number], strict=True):
+                report.page = number  # pages of several logs may have become one
+                self._index(report, names)
 
-    def add(self, report: Report, clock: float) -> None:
+    def add(self, report: Report, names: list[str], clock: float) -> None:
         """The call goes on."""
-        entry = self.pages.get(self._page)
+        entry = self._entry
         if entry is None or len(entry.value.reports) >= PAGE:
             self._forget(clock)
-            self._page = str(int(self._page or 0) + 1)
-            entry = self.pages.touch(self._page, clock)
-        entry.value.reports.append(report)
-        entry.value.last = clock
-        self.pages.change(entry)
-        self._index(report, self._page)
+            self._page += 1
+            self._names[self._page] = []
+            entry = self._entry = self.pages.touch(str(self._page), clock)
+        report.page = self._page
+        page = entry.value
+        page.reports.append(report)
+        page.last = clock
+        if not entry.changed:
+            self.pages.change(entry)
+        self._names[self._page].append(tuple(names))
+        self._index(report, names)
 
-    def find(self, report: Report) -> Report | None:
+    def find(self, report: Report, looks: Sequence[str]) -> Report | None:
         """The report that went on earlier and tells of the same."""
-        return best(report, self._known(report))
+        by_name = self._by_name
+        return best(report, self._known(looks)) if any([name in by_name for name in looks]) else None
 
     def change(self, report: Report) -> None:
         """Note that a report that went on has taken up another one."""
-        for name in report.names():
-            for each, page in self._by_name.get(name, ()):
-                if each is report and (entry := self.pages.get(page)):
-                    self.pages.change(entry)
-                    return
+        entry = self.pages.get(str(report.page))
+        if entry:
+            self.pages.change(entry)
 
-    def _known(self, report: Report) -> Iterator[Report]:
-        for name in report.looks():
-            if found := self._by_name.get(name):
-                yield from [each for each, _ in reversed(found)]
+    def _known(self, looks: Sequence[str]) -> Iterator[Report]:
+        for name in looks:
+            found = self._by_name.get(name)
+            if isinstance(found, Report):
+                yield found
+            elif found:
+                yield from reversed(found)
 
-    def _index(self, report: Report, page: str) -> None:
-        for name in report.names():
-            found = self._by_name.setdefault(name, [])
-            found.append((report, page))
+    def _index(self, report: Report, names: Sequence[str]) -> None:
+        by_name = self._by_name
+        for name in names:
+            if name not in by_name:
+                by_name[name] = report
+            else:
+                self._add_namesake(name, by_name[name], report)
+
+    def _add_namesake(self, name: str, found: Report | list[Report], report: Report) -> None:
+        if isinstance(found, list):
+            found.append(report)
             if len(found) > COMPARED:
                 del found[0]
+        else:
+            self._by_name[name] = [found, report]
 
     def _forget(self, clock: float) -> None:
         while len(self.pages):
-            _, oldest = next(self.pages.items())
+            key, oldest = next(self.pages.items())
             if not self.pages.full and clock - oldest.value.last <= PASSED_SECONDS:
                 return
-            for report in self.pages.pop().value.reports:
-                self._unindex(report)
+            named = self._names.pop(int(key))
+            for report, names in zip(self.pages.pop().value.reports, named, strict=True):
+                self._unindex(report, names)
 
-    def _unindex(self, report: Report) -> None:
-        for name in report.names():
-            found = self._by_name.get(name)
-            if found and found[0][0] is report:
+    def _unindex(self, report: Report, names: Sequence[str]) -> None:
+        by_name = self._by_name
+        for name in names:
+            found = by_name.get(name)
+            if found is report:
+                del by_name[name]
+            elif isinstance(found, list) and found[0] is report:
                 del found[0]
-                if not found:
-                    del self._by_name[name]
+                if len(found) == 1:
+                    by_name[name] = found[0]

@@ -38,10 +38,11 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     output_tokens: int | None
     failed: bool
     content: bool
-    digest: str  # of a model call's question, of a tool's arguments
+    digest: str  # of a question without an answer, or of one that a reply repeats; of a tool's arguments
     lacks: str  # what another report of the same may know: content, answer, usage; or half
     maker: str  # who reports so: what is learnt about one is true for all with the same
     also: tuple[str, ...] = ()  # names of reports that this one has taken up
+    page: int = 0  # on which it is kept once it has gone on
     parted: bool = False  # has taken up its child: a second one is another attempt
     answered: bool = (
         False  # a result in messages is known to be that of this execution, and the other way round
@@ -60,67 +61,68 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     @property
     def key(self) -> str:
         """A name for it alone, as far as it has one."""
-        return self.join or self.own or f"#{self.kind}:{self.id}"
+        return self.join or self.own or self.id
 
-    def names(self) -> list[str]:
-        """Under which others find it."""
-        keys = self._shared()
-        if self.trace and self.parent:
-            keys.append(f"^{self.trace}:{self.parent}")
-        return keys
-
-    def looks(self) -> list[str]:
-        """Names of those that it may be the same as."""
-        keys = self._shared()
-        if self.trace:
-            if self.parent:
-                keys.append(f"{self.trace}:{self.parent}")
-            if self.span:
-                keys.append(f"^{self.trace}:{self.span}")
-        return keys
-
-    def _shared(self) -> list[str]:
-        keys = [*self.also]
-        if self.join:
-            keys.append(self.join)
-        if self.span and self.own != self.join:
-            keys.append(self.own)
+    def keys(self) -> tuple[list[str], list[str]]:
+        """Names under which others find it, and names of those that it may be the same as."""
+        names = [self.join] if self.join else []
+        if self.also:
+            names = list(dict.fromkeys((*names, *self.also)))
         if self.id:
-            keys.append(f"#{self.kind}:{self.id}")
-        places = (self.trace, self.session) if self.trace != self.session else (self.trace,)
+            names.append(self.id)
         if self.kind == "tool":
-            keys += [f"@{place}:{bare(self.name)}" for place in places if place]
-            return keys
-        if self.input_tokens and self.output_tokens:
-            keys += [f"={place}:{self.input_tokens}:{self.output_tokens}" for place in places if place]
-        if self.digest and (self.lacks == "answer" or self.start == self.end):
-            keys.append(f"?{self.digest}")
+            names += self._executions()
+        elif self.input_tokens and self.output_tokens:
+            names.append(f"={self.input_tokens}:{self.output_tokens}")
+        if self.digest or self.failed:
+            names += self._oddities()
+        looks = names.copy()
+        trace = self.trace
+        if trace:
+            if self.span:
+                own = f"{trace}:{self.span}"
+                looks.append("^" + own)
+                if own != self.join:
+                    names.append(own)
+                    looks.append(own)
+            if self.parent:
+                parent = f"{trace}:{self.parent}"
+                names.append("^" + parent)
+                looks.append(parent)
+        return names, looks
+
+    def _executions(self) -> list[str]:
+        tool = bare(self.name)
+        names = [f"@{place}:{tool}" for place in dict.fromkeys((self.trace, self.session)) if place]
+        return [*names, self.digest] if self.digest else names
+
+    def _oddities(self) -> list[str]:
+        """Of a streamed question or its answer, and of a failure that left no id."""
+        names = [self.digest] if self.kind == "llm" and self.digest else []
         if self.failed and not self.parent and not self.id:
-            keys.append(f"!{self.name}")
-        return keys
+            names.append(f"!{self.name}")
+        return names
 
 
 def report(
     event: Event, digest: str, lacks: str, also: tuple[str, ...], *, parted: bool, answered: bool
 ) -> Report:
     """The report that an event is; `digest` is keyed, of the question or of the arguments."""
-    names: tuple[str, ...] = (event.join, event.trace_id, event.span_id, event.parent_span_id, event.session)
-    tool = event.kind == "tool"
-    own: tuple[str, ...] = (
-        (event.tool_call_id, event.tool_name, "")
-        if tool
-        else (event.response_id, event.model, event.response_model)
-    )
-    if max(map(len, names)) > KEY_CHARACTERS or max(map(len, own)) > KEY_CHARACTERS:
-        names, own = tuple(map(short, names)), tuple(map(short, own))
-    join, trace, span, parent, session = names
-    identity, name, answering = own
+    if event.kind == "tool":
+        said = event.tool_call_id, event.tool_name, ""
+    else:
+        said = event.response_id, event.model, event.response_model
+    own = (event.join, event.trace_id, event.span_id, event.parent_span_id, event.session, *said)
+    joined = "".join(own)
+    if len(joined) > 4 * KEY_CHARACTERS or not joined.isascii():
+        own = tuple([short(name) for name in own])  # type: ignore[assignment]
+    maker = f"{event.operation} {event.provider}"[:KEY_CHARACTERS] if lacks else ""
     start = event.original_time or event.time  # times that were put right tell no order
     return Report(
-        event.kind, event.half, join, trace, span, parent, session, identity, name, answering,
+        event.kind, event.half, *own,
         start, start + (event.duration_ms or 0.0) / 1e3, event.input_tokens, event.output_tokens,
-        event.status == "error", event.content_available or bool(event.input or event.output),
-        digest, lacks, f"{event.operation} {event.provider}"[:KEY_CHARACTERS], also, parted, answered,
+        event.status == "error", event.content_available or bool(event.input or event.output), digest,
+        lacks, maker, also, 0, parted, answered,
     )  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def _same_execution(one: Report, other: Report) -> bool:
     near = one.trace == other.trace != "" or one.session == other.session != ""
     named = same_id and unique(one.id, one.name)
     if one.told or other.told:
-        return bool(named) or (near and _executed(*((one, other) if one.told else (other, one))))
+        return bool(named) or _executed(*((one, other) if one.told else (other, one)))
     outer = _outer(one, other)
     if outer is not None:
         return not outer.parted
@@ -219,7 +221,9 @@ def _executed(told: Report, span: Report) -> bool:
     """Whether the result that a model call brought along may be that of this execution."""
     if told.answered or span.answered or span.start > told.start + SLACK:
         return False
-    return told.trace == span.trace or told.digest == span.digest != ""
+    if told.digest == span.digest != "":
+        return True
+    return told.trace == span.trace != ""
 
 
 def _outer(one: Report, other: Report) -> Report | None:

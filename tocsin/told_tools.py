@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from tocsin.history import SIZE, Digester, Seen
 from tocsin.model import Event, Message, ToolCall
@@ -73,9 +73,7 @@ def marked(seen: Seen, digester: Digester) -> Seen:
     arguments = seen.event.tool_arguments
     if not arguments:
         return seen
-    return Seen(
-        seen.event, seen.new_input, seen.new_output, seen.digests, digester.identity(plain(arguments))
-    )
+    return replace(seen, arguments=digester.identity(plain(arguments)))
 
 
 def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:
