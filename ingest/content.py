@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingest import aliases, readings, tools
+from ingest import aliases, offered, readings, tools
 from ingest import messages as parse
 from ingest.draft import Draft, Span
 from ingest.words import CONTENT_EVENTS
@@ -32,7 +32,7 @@ class Content:
         else:
             self._conversation(span, draft, generic=kind == "llm")
         if "_tools" in draft.raw:
-            tools = parse.tool_definitions(draft.raw["_tools"])
+            tools = offered.tool_definitions(draft.raw["_tools"])
             if tools:
                 draft.fields["tool_definitions"] = tools
 
@@ -109,7 +109,7 @@ class Content:
         if query is not None:
             text = parse.as_text(tools.unwrapped(query, "query", "input", "query_str", "question"))
             self.conversation(draft, [Message("user", text)], [])
-        found = parse.documents(raw.get("_documents", raw.get("_taken")))
+        found = offered.documents(raw.get("_documents", raw.get("_taken")))
         if found:
             texts = [Document(each.id, each.score, self._text(each.text, draft)) for each in found]
             draft.fields["documents"] = tuple(texts)

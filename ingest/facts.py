@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from ingest import aliases, readings
 from ingest.content import Content
 from ingest.draft import Draft
-from ingest.messages import as_text, finish_reason, result_text, structure, tool_definitions
+from ingest.messages import as_text, finish_reason, result_text, structure
+from ingest.offered import tool_definitions
 from ingest.times import epoch
 from tocsin.model import Document, Event, Kind, Message, Status
 from tocsin.settings import LimitSettings

@@ -12,7 +12,8 @@ from msgspec.structs import force_setattr
 
 from ingest.facts import Facts, Paths, between, child
 from ingest.leaf import Json, Leaf
-from ingest.messages import as_text, documents, messages, structure
+from ingest.messages import as_text, messages, structure
+from ingest.offered import documents
 from tocsin.model import Decoded, Event, Reject
 
 _FIELDS: Paths = {

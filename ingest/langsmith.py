@@ -9,7 +9,8 @@ from msgspec.structs import force_setattr
 
 from ingest.facts import Facts, Paths, at, between, child
 from ingest.leaf import Json, Leaf
-from ingest.messages import as_text, documents, messages
+from ingest.messages import as_text, messages
+from ingest.offered import documents
 from tocsin.model import Decoded, Event, Reject
 
 _FIELDS: Paths = {

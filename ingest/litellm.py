@@ -10,7 +10,8 @@ from ingest.aliases import OPERATIONS, Operation
 from ingest.body import beginning, body
 from ingest.facts import Facts, Paths, at, between, child
 from ingest.leaf import Json, Leaf
-from ingest.messages import documents, structure
+from ingest.messages import structure
+from ingest.offered import documents
 from tocsin.model import Decoded, Event
 
 _REDACTED = "redacted-by-litellm"
