@@ -187,7 +187,8 @@ class Pipeline:
                 return None
             opened.pop_all()  # the worker closes them
         unpack = self._direct() if exchange is None else frame.Opener(settings.keys)
-        limited = exchange is None and self._patient and not source.receives  # one sender must not stop the others
+        # One sender to a receiver must not stop the others: it has no limiter.
+        limited = exchange is None and self._patient and not source.receives
         quarantine = settings.quarantine if limited else None
         ports = Ports(reader, unpack, writers, store)
         return Worker(settings.plan, ports, self.watchers, settings.engine, quarantine)

@@ -330,7 +330,7 @@ def test_an_exchange_that_was_made_otherwise_is_refused(kafka: KafkaServer) -> N
 class Exchange:
     """An exchange that is only a memory log."""
 
-    def __init__(self, settings: Any, source: MemorySource) -> None:
+    def __init__(self, settings: Any, source: MemorySource, keys: Any) -> None:
         self.source = MemorySource(log=source.log, follow=True)
 
     def prepare(self) -> None:
