@@ -53,7 +53,8 @@ def _metadata(keys: tuple[str, ...]) -> tuple[str, ...]:
 SPAN_FIELDS: tuple[Field, ...] = (
     Field("provider", "text", (
         "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor",
-        "custom_llm_provider", "ai.model.provider", "mlflow.llm.provider", "model_provider",
+        "custom_llm_provider", "ai.model.provider", "gen_ai.model.provider",
+        "mlflow.llm.provider", "model_provider",
         "langtrace.service.name")),
     Field("model", "text", (
         "gen_ai.request.model", "llm.request.model_name", "llm.request.model", "ai.model.id",
@@ -151,7 +152,7 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("tool_name", "text", (
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name", "mcp.tool.name",
         "spring.ai.tool.definition.name", "haystack.tool.name", "tool_call.function.name",
-        "mcp.request.argument.name")),
+        "mcp.request.argument.name", "lk.function_tool.name")),
     Field("tool_type", "text", ("gen_ai.tool.type",)),
     Field("tool_server", "text", ("mcp.server.name", "mcp_server_name")),
     Field("tool_call_id", "text", (
@@ -161,16 +162,16 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "gen_ai.tool.call.arguments", "ai.toolCall.args", "ai.toolCall.input", "tool_arguments",
         "gen_ai.tool.arguments", "gen_ai.tool.args", "gen_ai.tool.input", "gen_ai.tool.parameters",
         "tool_call.function.arguments", "spring.ai.tool.call.arguments", "haystack.agent.step.tool.input",
-        "mcp.tool.arguments", "mcp.request.argument", "tool.arguments")),
+        "mcp.tool.arguments", "mcp.request.argument", "tool.arguments", "lk.function_tool.arguments")),
     Field("_result", "value", (
         "gen_ai.tool.call.result", "ai.toolCall.result", "ai.toolCall.output", "tool_response",
         "gen_ai.tool.result", "gen_ai.tool.output", "tool.result", "gen_ai.tool.message",
         "haystack.agent.step.tool.output", "spring.ai.tool.call.result", "mcp.tool.result",
-        "mcp.response.value")),
+        "mcp.response.value", "lk.function_tool.output")),
     Field("_parameters_given", "value", ("tool.parameters",)),
     Field("_tools", "value", (
         "gen_ai.tool.definitions", "ai.prompt.tools", "mlflow.chat.tools", "gen_ai.request.tools",
-        "gen_ai.request.available_tools", "llm.tools", "gen_ai.tools")),
+        "gen_ai.request.available_tools", "llm.tools", "gen_ai.tools", "tools")),
     Field("_system", "value", (
         "gen_ai.system_instructions", "gen_ai.system.instructions", "gen_ai.system_prompt")),
     Field("_input", "value", (
@@ -188,21 +189,24 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "braintrust.input", "genkit:input", "gcp.vertex.agent.llm_request",
         "gcp.vertex.agent.tool_call_args", "haystack.component.input", "haystack.agent.step.llm.input",
         "agentops.entity.input", "agentops.task.input", "raw.input", "request_data", "llm.request",
-        "mastra.span.input", "gen_ai.input", "agent.input")),
+        "mastra.span.input", "gen_ai.input", "agent.input",
+        "gen_ai.prompt_json", "lk.chat_ctx", "input")),
     Field("_taken", "value", (
         "output.value", "traceloop.entity.output", "gen_ai.task.output", "langfuse.observation.output",
         "mlflow.spanOutputs", "lmnr.span.output", "langwatch.output", "braintrust.output_json",
         "braintrust.output", "genkit:output", "gcp.vertex.agent.llm_response",
         "gcp.vertex.agent.tool_response", "haystack.component.output", "haystack.agent.step.llm.output",
         "agentops.entity.output", "agentops.task.output", "raw.output", "response_data", "llm.response",
-        "mastra.span.output", "agent.output")),
+        "mastra.span.output", "agent.output", "gen_ai.completion_json", "output")),
     Field("_parameters", "value", (
         "llm.invocation_parameters", "model_request_parameters", "langfuse.observation.model.parameters",
         "braintrust.metadata", "gen_ai.request.parameters", "mlflow.llm.parameters")),
     Field("_metadata", "value", (
         "metadata", "langfuse.trace.metadata", "langfuse.observation.metadata", "langwatch.metadata",
         "gen_ai.request.metadata")),
-    Field("_answer", "value", ("ai.response.text", "gen_ai.response.text", "ai.response.object")),
+    Field("_answer", "value", ("ai.response.text", "gen_ai.response.text", "ai.response.object",
+        "lk.response.text")),
+    Field("_events", "value", ("events", "gen_ai.events")),
     Field("_calls", "value", ("ai.response.toolCalls", "gen_ai.response.tool_calls")),
     Field("_query", "value", (
         "gen_ai.retrieval.query.text", "retrieval.query", "db.vector.query.content", "reranker.query")),

@@ -63,8 +63,8 @@ class Content:
                 outputs = _with_calls(outputs, parse.messages(raw["_more"], "assistant"))
         elif "_answer" in raw or "_calls" in raw:
             outputs = _answer(raw)
-        if not inputs and not outputs and span.events:
-            inputs, outputs = from_events(span.events, raw)
+        if not inputs and not outputs and (span.events or "_events" in raw):
+            inputs, outputs = from_events(_listed_events(raw) or span.events, raw)
         if generic and not inputs and "_given" in raw:
             inputs = parse.messages(raw["_given"], "user")
         if generic and not outputs and "_taken" in raw:
@@ -162,6 +162,15 @@ def from_events(
         else:
             inputs += parse.messages(body, as_role(role))
     return inputs, outputs
+
+
+def _listed_events(raw: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The same in one attribute."""
+    listed = parse.structure(raw.get("_events"))
+    found = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return [
+        (each["event.name"], each) for each in found[:_NUMBERED] if isinstance(each.get("event.name"), str)
+    ]
 
 
 def _choice(body: Any, raw: dict[str, Any]) -> list[Message]:

@@ -13,7 +13,15 @@ import msgspec
 
 from ingest import aliases, readings
 from ingest.messages import structure
-from ingest.operations import COMPONENTS, NO_TOOLS, OPERATION_NAMES, OPERATIONS, SPAN_NAMES, Operation
+from ingest.operations import (
+    COMPONENTS,
+    NAMED_IN,
+    NO_TOOLS,
+    OPERATION_NAMES,
+    OPERATIONS,
+    SPAN_NAMES,
+    Operation,
+)
 
 Attributes = dict[str, Any]
 
@@ -182,6 +190,9 @@ def _named(span: Span) -> Operation | None:
     whole = SPAN_NAMES.get(span.name)
     if whole is not None:
         return whole
+    for scope, beginning, known in NAMED_IN:
+        if span.name.startswith(beginning) and span.scope.startswith(scope):
+            return known
     word, _, rest = span.name.partition(" ")
     if span.failed and rest and " " not in rest and "instrumentation" in span.scope:
         found = OPERATIONS.get(word)

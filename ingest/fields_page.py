@@ -64,6 +64,7 @@ _INGREDIENTS: Mapping[str, str] = {
     "_metadata": "`session` and `user`",
     "_answer": "`output`, its text",
     "_calls": "`output`, its tool calls",
+    "_events": "`input` and `output`, as a list of the events below",
     "_query": "`input` of a retrieval",
     "_documents": "`documents`",
     "_level": "`status`",

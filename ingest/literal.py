@@ -7,12 +7,13 @@ from typing import Any
 
 from ingest.lenient import Unreadable, loads
 
-LONGEST = 65_536  # characters
+LONGEST = 32_768  # characters
 
 _STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_TOKEN = re.compile(rf"\s+|({_STRING})|(None|True|False)\b|(-?\d[\d.eE+-]*)|([][(){{}},:])", re.DOTALL)
+# What is spelt otherwise in JSON; a string that never ends takes the rest, and makes the whole no literal.
+_SPELT = re.compile(rf"({_STRING})|\b(None|True|False)\b|(?:,\s*)?([)\]}}])|(\()|['\"].*", re.DOTALL)
 _ESCAPE = re.compile(r"""\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)|"|[\x00-\x1f]""", re.DOTALL)
-_WORDS = {"None": "null", "True": "true", "False": "false"}
+_WORDS = {"None": "null", "True": "true", "False": "false", ")": "]"}
 _KEPT = frozenset('"\\/bfnrt')
 _MESSAGE = re.compile(rf"content=({_STRING})(?=\s|$)", re.DOTALL)
 _CALL_ID = re.compile(r"\stool_call_id='([^'\\]{1,256})'")
@@ -26,35 +27,23 @@ def literal(text: str) -> Any:
     """The value of a literal of dicts, lists, tuples, strings, numbers and constants. Raises NoLiteral."""
     if len(text) > LONGEST:
         raise NoLiteral
-    written: list[str] = []
-    at = 0
-    while at < len(text):
-        token = _TOKEN.match(text, at)
-        if token is None:
-            raise NoLiteral
-        at = token.end()
-        if token.lastindex:
-            _write(token, written)
     try:
-        return loads("".join(written).encode("utf-8", "replace"))
+        return loads(_SPELT.sub(_as_json, text).encode("utf-8", "replace"))
     except Unreadable:
         raise NoLiteral from None
 
 
-def _write(token: re.Match[str], written: list[str]) -> None:
-    string, constant, number, sign = token.groups()
+def _as_json(found: re.Match[str]) -> str:
+    string = found[1]
     if string:
-        written.append(f'"{_ESCAPE.sub(_escaped, string[1:-1])}"')
-    elif constant:
-        written.append(_WORDS[constant])
-    elif number:
-        written.append(number)
-    elif sign in "])}":
-        if written and written[-1] == ",":  # (1,)
-            written.pop()
-        written.append("}" if sign == "}" else "]")
-    else:
-        written.append("[" if sign == "(" else sign)
+        inner = string[1:-1]
+        if "\\" in inner or '"' in inner or not inner.isprintable():
+            inner = _ESCAPE.sub(_escaped, inner)
+        return f'"{inner}"'
+    word = found[2] or found[3]
+    if word:
+        return _WORDS.get(word, word)
+    return "[" if found[4] else found[0]
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ _TEXT_KEYS = (
 )  # fmt: skip
 _WRAPPERS = (
     "messages", "choices", "candidates", "generations", "replies", "outputs", "inputs", "input", "output",
-    "contents", "value", "chat_messages", "args",
+    "contents", "value", "chat_messages", "args", "items",
 )  # fmt: skip
 _ENCLOSED = ("message", "delta", "output", "response", "kwargs", "data")  # an object that holds the message
 _SILENT = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})

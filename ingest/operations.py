@@ -151,8 +151,16 @@ SPAN_NAMES: Mapping[str, Operation] = {
     "haystack.agent.step.llm": OPERATIONS["chat"],
     "haystack.agent.step.tool": OPERATIONS["execute_tool"],
     "haystack.agent.run": OPERATIONS["invoke_agent"],
+    "function_tool": OPERATIONS["execute_tool"],
     "call_llm": OPERATIONS["chat"],
 }
+
+# The same for the beginning of the name, in spans of these scopes.
+NAMED_IN: tuple[tuple[str, str, Operation], ...] = (
+    ("logfire", "Function: ", OPERATIONS["execute_tool"]),
+    ("langchain4j", "langchain4j.tools.", OPERATIONS["execute_tool"]),
+    ("io.quarkus", "langchain4j.tools.", OPERATIONS["execute_tool"]),
+)
 
 # Scopes that mark steps of their own as tools, although nothing is executed.
 NO_TOOLS = ("openinference.instrumentation.instructor",)

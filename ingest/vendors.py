@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 
 from ingest.draft import Attributes
 from ingest.messages import structure
 from ingest.operations import GENERIC_KINDS, OPERATIONS, Operation
 
-LONGEST = 128  # characters of a name that is looked at
+MOST = 256  # attributes of a span that are looked at
+LONGEST = 128  # characters of their names
+VENDORS = 4  # of one span
 _PART = re.compile(r"[._:/-]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _KIND = frozenset((
@@ -95,14 +98,15 @@ _ANSWERS = frozenset(("choices", "content", "candidates", "output", "message"))
 
 def translated(attributes: Attributes) -> tuple[Operation, Attributes] | None:
     """What the span does, and its attributes under known names; None: no vendor says."""
-    known = [(key, *found) for key in attributes if (found := _read(key)) is not None]
+    names = [key for key in islice(attributes, MOST) if len(key) <= LONGEST]
+    known = [(key, *found) for key in names if (found := _read(key)) is not None]
     if not known:
         return None
     for key, vendor, ending in known:
         value = attributes[key]
         if ending == "kind" and isinstance(value, str) and (kind := _kind(value)) is not None:
             return kind, {**_renamed(known, vendor, attributes), **attributes}
-    for vendor in dict.fromkeys(vendor for _, vendor, ending in known if ending in _TOKENS):
+    for vendor in islice(dict.fromkeys(vendor for _, vendor, ending in known if ending in _TOKENS), VENDORS):
         named = _renamed(known, vendor, attributes)
         if "llm.model_name" in named or "gen_ai.request.model" in named:
             return OPERATIONS["chat"], {**named, **attributes}
@@ -126,7 +130,7 @@ def _renamed(known: Iterable[tuple[str, str, str]], vendor: str, attributes: Att
 @lru_cache(maxsize=4096)
 def _read(key: str) -> tuple[str, str] | None:
     """The vendor and the common name of an attribute, or "kind" where it says what a span does."""
-    parts = [part for part in _PART.split(_HUMP.sub("_", key[:LONGEST]).lower()) if part]
+    parts = [part for part in _PART.split(_HUMP.sub("_", key).lower()) if part]
     words = [word for part in parts for word in part.split("_") if word]
     if len(words) < 2 or parts[0] in _FOREIGN or words[0] in _FOREIGN:
         return None

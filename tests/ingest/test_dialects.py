@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
+from ingest.literal import NoLiteral, literal
 from ingest.otlp import OtlpDecoder
 from tocsin.model import Event
 
@@ -605,6 +607,54 @@ CALLS: dict[str, tuple[Attributes, Attributes]] = {
             "answered": "Hello",
         },
     ),
+    "Cloudflare's gateway": (
+        {
+            "gen_ai.request.model": "gpt-x",
+            "gen_ai.model.provider": "openai",
+            "gen_ai.usage.input_tokens": 20,
+            "gen_ai.usage.output_tokens": 4,
+            "gen_ai.prompt_json": OPENAI_REQUEST,
+            "gen_ai.completion_json": OPENAI_RESPONSE,
+        },
+        HELLO | {"provider": "openai"},
+    ),
+    "LiveKit": (
+        {
+            "gen_ai.request.model": "gpt-x",
+            "gen_ai.usage.input_tokens": 20,
+            "gen_ai.usage.output_tokens": 4,
+            "lk.chat_ctx": {"items": [{"type": "message", "role": "user", "content": ["Hi"]}]},
+            "lk.response.text": "Hello",
+        },
+        {"asked": [("user", "Hi")], "answered": "Hello"},
+    ),
+    "Pydantic AI, events in one attribute": (
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-x",
+            "events": [
+                {"event.name": "gen_ai.system.message", "role": "system", "content": "Be terse."},
+                {"event.name": "gen_ai.user.message", "role": "user", "content": "Hi"},
+                {
+                    "event.name": "gen_ai.choice",
+                    "index": 0,
+                    "message": {"role": "assistant", "content": "Hello"},
+                },
+            ],
+        },
+        {"asked": [("system", "Be terse."), ("user", "Hi")], "answered": "Hello"},
+    ),
+    "Pipecat": (
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.system": "openai",
+            "gen_ai.request.model": "gpt-x",
+            "input": [{"role": "user", "content": "Hi"}],
+            "output": "Hello",
+            "tools": [{"name": "look"}],
+        },
+        {"asked": [("user", "Hi")], "answered": "Hello"},
+    ),
     "Sentry": (
         {
             "gen_ai.operation.name": "chat",
@@ -851,6 +901,7 @@ def test_a_tool_execution_is_what_its_dialect_says(dialect: str) -> None:
         ("look.tool", "look"),
         ("Tool: look", "look"),
         ("look around", "look around"),
+        ("tool_call look", "look"),
         ("execute_tool mcp__server__look", "look"),
     ],
 )
@@ -989,6 +1040,21 @@ def test_a_body_inside_the_span_of_a_call_completes_it() -> None:
         "stop",
     )
     assert [m.text for m in (*event.input, *event.output)] == ["it's", "Hello"]
+
+
+def test_the_time_that_a_literal_takes_grows_with_its_length() -> None:
+    started = time.perf_counter()
+    for text in ("['a'" + " " * 30_000, "['" + "\\'" * 15_000 + "'", "[" * 30_000, "'" * 30_000):
+        with pytest.raises(NoLiteral):
+            literal(text)
+    assert time.perf_counter() - started < 1
+
+
+def test_many_vendors_in_one_span_take_bounded_time() -> None:
+    started = time.perf_counter()
+    attributes = {f"v{number}.input_tokens": number for number in range(20_000)}
+    assert decoded(attributes) == []
+    assert time.perf_counter() - started < 1
 
 
 def test_cost_is_what_was_reported() -> None:
