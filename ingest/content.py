@@ -51,7 +51,10 @@ class Content:
         inputs = parse.messages(raw["_system"], "system") if "_system" in raw else []
         outputs: list[Message] = []
         if "_input" in raw:
-            inputs += parse.messages(raw["_input"], "user")
+            asked = parse.structure(raw["_input"])
+            inputs += parse.messages(asked, "user")
+            if isinstance(asked, list) and parse.compacted(asked):
+                draft.fields["compacted"] = True
         if "_output" in raw:
             output = parse.structure(raw["_output"])
             outputs = parse.messages(output, "assistant")

@@ -361,6 +361,17 @@ def finish_reason(value: Any) -> str:
     return FINISH.get(word, word)[:64]
 
 
+def compacted(said: Sequence[Any]) -> bool:
+    """Whether earlier messages were replaced by a summary of them."""
+    for message in said:
+        parts = _first(message, ("parts", "content")) if isinstance(message, dict) else None
+        if isinstance(parts, list) and any(
+            isinstance(p, dict) and p.get("type") == "compaction" for p in parts
+        ):
+            return True
+    return False
+
+
 def stated_finish(value: Sequence[Any]) -> str:
     """The reason that output messages state themselves."""
     for message in value:

@@ -1057,6 +1057,18 @@ def test_many_vendors_in_one_span_take_bounded_time() -> None:
     assert time.perf_counter() - started < 1
 
 
+def test_a_summary_of_earlier_messages_begins_a_conversation_anew() -> None:
+    said = [
+        {"role": "assistant", "parts": [{"type": "compaction", "content": "They greeted."}]},
+        {"role": "user", "parts": [{"type": "text", "content": "And now?"}]},
+    ]
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": said}
+    event = one(attributes)
+    assert event.compacted
+    assert [message.text for message in event.input] == ["They greeted.", "And now?"]
+    assert not one(attributes | {"gen_ai.input.messages": said[1:]}).compacted
+
+
 def test_cost_is_what_was_reported() -> None:
     attributes = {
         "langfuse.observation.type": "generation",
