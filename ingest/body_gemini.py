@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from ingest import messages as parse
@@ -25,7 +26,12 @@ def either(value: Mapping[str, Any], name: str) -> Any:
     """A member in camel case, or the same in snake case."""
     if name in value:
         return value[name]
-    return value.get(re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), name))
+    return value.get(_snake(name))
+
+
+@cache
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), name)
 
 
 def answers(first: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from ingest.words import FINISH, ROLES
 from tocsin.model import Message, Role, ToolCall
 
 DEPTH = 8  # how far a message's content is followed into itself
+MOST = 2048  # members read of one list: the newest messages, the first parts
 _TEXT_KEYS = (
     "text", "content", "input_text", "output_text", "outputText", "value", "refusal", "json", "output",
     "result", "completion", "generated_text", "message", "prompt",
@@ -70,7 +71,7 @@ def _collect(value: Any, role: Role, found: list[Message], depth: int) -> None:
         if depth and value and all(isinstance(part, dict) and _is_part(part) for part in value):
             _add({"parts": value}, role, found)
         elif depth:
-            for item in value:
+            for item in value[-MOST:]:
                 _collect(_listed(item), role, found, depth - 1)
     elif isinstance(value, dict):
         inner = _inner(value)
@@ -200,7 +201,7 @@ class Turn:
                 self._say(as_text(content))
                 return
         if isinstance(content, list):
-            for part in content:
+            for part in content[:MOST]:
                 if depth:
                     self.read_part(part, depth - 1)
         elif isinstance(content, dict):

@@ -37,7 +37,8 @@ class OpenAIAgents(Leaf):
 
     @classmethod
     def fits(cls, document: Json) -> bool:
-        if document.get("object") in _OBJECTS:
+        kind = document.get("object")
+        if isinstance(kind, str) and kind in _OBJECTS:
             return document["object"] == "trace" or isinstance(document.get("span_data"), dict)
         data = document.get("data")  # a batch, as it is posted
         return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and cls.fits(data[0])

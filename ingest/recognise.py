@@ -33,6 +33,7 @@ from tocsin.settings import LimitSettings
 
 AUTO = "auto"
 UNWRAPS = 3  # how many envelopes are opened, one inside the other
+OBJECTS = 32_768  # JSON objects in one document of a leaf format: each costs its reader some microseconds
 SHAPE_KEYS = 12
 LEAVES = tuple(name for name in DECODERS if name != AUTO)  # the order in which formats are asked
 _TRACES = b'{"resourceSpans":'
@@ -76,6 +77,8 @@ class Recogniser:
         self._otlp = OtlpDecoder(self._limits) if only in ("", "otlp") else None
         self._proto = OtlpProtoDecoder(self._limits) if only in ("", "otlp", "otlp_proto") else None
         self._formats = _ordered(self._made(mappings or {}, only))
+        self._marks = frozenset().union(*(each.marks for each in self._formats))
+        self._unmarked = [each for each in self._formats if not each.marks]
         self._last: Format | None = None
 
     def _made(self, mappings: Mapping[str, MappingSettings], only: str) -> list[Format]:
@@ -115,7 +118,10 @@ class Recogniser:
 
     def _usual(self, value: bytes) -> tuple[str, Decoded] | None:
         """What most records are is told by their first bytes; None: it takes a closer look."""
-        if self._native and (value.startswith(_USUAL) or _NATIVE.match(value)):
+        native = self._native and (value.startswith(_USUAL) or _NATIVE.match(value))
+        if native and value.count(b"{") > OBJECTS:
+            return None
+        if self._native and native:
             name, found = "native", self._native.decode(value)
         elif self._otlp and value.startswith(_TRACES):
             name, found = "otlp", self._otlp.decode(value)
@@ -158,6 +164,7 @@ class Recogniser:
 
     def _text(self, text: bytes, walk: Walk, unwraps: int) -> None:
         """One document, or one on each line, or one behind words."""
+        walk.dense = walk.dense or text.count(b"{") > OBJECTS
         try:
             document = loads(text)
         except Unreadable as error:
@@ -255,15 +262,17 @@ class Recogniser:
 
     def _leaf_of(self, document: Json) -> Format | None:
         last = self._last
-        if last and last.before is not None and last.fits(document) and last.before.isdisjoint(document):
+        if last and last.before is not None and _fits(last, document) and last.before.isdisjoint(document):
             return last
-        for each in self._formats:
-            if each.fits(document):
+        for each in self._unmarked if self._marks.isdisjoint(document) else self._formats:
+            if _fits(each, document):
                 self._last = each
                 return each
         return None
 
     def _leaf(self, leaf: Format, document: Json, walk: Walk) -> None:
+        if leaf.name != "otlp" and walk.dense and _crowded(document):
+            return walk.refuse("too_many", f"more than {OBJECTS} objects in one document")
         found = leaf.read(document)
         for item in found.items:
             if isinstance(item, Event) and not item.time and (time := time_of(document)):
@@ -312,6 +321,27 @@ def _json(text: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def _fits(each: Format, document: Json) -> bool:
+    try:
+        return each.fits(document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False  # a value of a type that the fingerprint did not expect
+
+
+def _crowded(document: Any) -> bool:
+    """Whether a document holds more objects than its reader gets through in time."""
+    left = OBJECTS
+    waiting = [document]
+    while waiting:
+        node = waiting.pop()
+        inner = node.values() if isinstance(node, dict) else node
+        waiting += [each for each in inner if isinstance(each, dict | list)]
+        left -= 1
+        if left < len(waiting):
+            return True
+    return False
 
 
 def _undecodable(item: Event | Reject) -> bool:

@@ -13,14 +13,16 @@ SHAPES = 100  # unknown shapes that one record is told to hold
 class Walk:
     """Collects layers, formats and items of a record, within its limits."""
 
-    __slots__ = ("_limits", "_unknown", "ignored", "items", "layers", "parsers", "room")
+    __slots__ = ("_limits", "_seen", "_unknown", "dense", "ignored", "items", "layers", "parsers", "room")
 
     def __init__(self, limits: LimitSettings) -> None:
         self._limits = limits
         self._unknown: dict[str, tuple[Reject, int]] = {}
         self.room = limits.record_bytes  # for what is expanded, in all
         self.items: list[Event | Reject] = []
+        self.dense = False  # so many objects are in it that they must be counted
         self.ignored = 0
+        self._seen = 0
         self.layers: dict[str, None] = {}
         self.parsers: dict[str, None] = {}
 
@@ -52,12 +54,14 @@ class Walk:
         self._unknown[shape] = reject, times + 1
 
     def full(self) -> bool:
-        """Whether the record holds as much as it may; says so, once."""
+        """Whether the record holds as much as it may; says so, once. Asked before each of several parts."""
         most = self._limits.events_per_record
-        if len(self.items) < most:
+        if self._seen < most and len(self.items) < most:
+            self._seen += 1
             return False
-        if len(self.items) == most:
+        if self._seen <= most:
             self.refuse("too_many", f"more than {most} events in one record")
+            self._seen = most + 1
         return True
 
     def end(self) -> None:
