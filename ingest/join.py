@@ -34,11 +34,18 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
         return items
     spans = {item.span_id: item for item in items if isinstance(item, Event) and item.span_id}
     firsts: dict[tuple[str, str], Event] = {}
+    silent: dict[tuple[Any, ...], Event] | None = None
     gone: set[int] = set()
     for item in items:
         if isinstance(item, Reject) or item.kind not in ("llm", "tool"):
             continue
-        other = _around(item, spans) or _same_call(item, spans, firsts) or _streamed(item, items)
+        streamed = item.duration_ms == 0 and item.output and item.input
+        if not streamed and _lonely(item, spans, firsts):
+            continue
+        other = _around(item, spans) or _same_call(item, spans, firsts)
+        if other is None and streamed:
+            silent = _silent(items) if silent is None else silent
+            other = _asked(item, silent)
         if other is None or id(other) in gone or id(item) in gone:
             continue
         outer, inner = (item, other) if other.parent_span_id == item.span_id != "" else (other, item)
@@ -119,21 +126,28 @@ def _end(event: Event) -> float:
     return event.time + (event.duration_ms or 0.0) / 1e3
 
 
-def _streamed(item: Event, items: list[Event | Reject]) -> Event | None:
-    """The call whose reply this is: it asked the same and has no answer of its own."""
-    if item.duration_ms != 0 or not item.output or not item.input:
-        return None
-    for other in items:
-        if (
-            isinstance(other, Event)
-            and other.kind == "llm"
-            and not other.output
-            and other.model == item.model
-            and other.time <= item.time
-            and other.input == item.input
-        ):
-            return other
-    return None
+def _lonely(item: Event, spans: dict[str, Event], firsts: dict[tuple[str, str], Event]) -> bool:
+    """Whether nothing so far shares its identity and nothing at all is its parent, as with most."""
+    identity = item.response_id if item.kind == "llm" else item.tool_call_id
+    alone = not identity or firsts.setdefault((item.kind, identity), item) is item
+    return alone and item.parent_span_id not in spans
+
+
+def _silent(items: list[Event | Reject]) -> dict[tuple[Any, ...], Event]:
+    """The calls without an answer by what they asked; of equal ones the earliest."""
+    found: dict[tuple[Any, ...], Event] = {}
+    for item in items:
+        if isinstance(item, Event) and item.kind == "llm" and item.input and not item.output:
+            first = found.setdefault((item.model, item.input), item)
+            if item.time < first.time:
+                found[item.model, item.input] = item
+    return found
+
+
+def _asked(reply: Event, silent: dict[tuple[Any, ...], Event]) -> Event | None:
+    """The call whose streamed reply this is: it asked the same, before, and has no answer of its own."""
+    call = silent.get((reply.model, reply.input))
+    return call if call is not None and call.time <= reply.time else None
 
 
 def _fill(stays: Event, goes: Event) -> None:

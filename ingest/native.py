@@ -60,14 +60,17 @@ class NativeDecoder:
 
     def decode(self, value: bytes) -> Decoded:
         try:
-            if value.startswith(b"{"):
-                event = self._one(value)
-                self._check(event, len(value))
-                return Decoded((event,))
-            events = self._many(value)
+            event = self._one(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._slowly(value)
-        return Decoded(self._checked(events, len(value)))
+            return self._other(value)
+        if not _sound(event):
+            self._mend(event)
+        force_setattr(event, "source_format", "native")
+        if not event.content_available and _has_content(event):
+            force_setattr(event, "content_available", True)
+        if len(value) > self._small or event.attributes:
+            self._trim(event)
+        return Decoded((event,))
 
     def read(self, document: Any) -> Decoded:
         """The same from a parsed document, field by field."""
@@ -77,7 +80,13 @@ class NativeDecoder:
         items: list[Event | Reject] = [self._lenient(item) for item in document[:room]]
         return Decoded(_bounded(items, len(document), room))
 
-    def _slowly(self, value: bytes) -> Decoded:
+    def _other(self, value: bytes) -> Decoded:
+        """An array of events, or what does not fit the types."""
+        if value.startswith(b"["):
+            try:
+                return Decoded(self._checked(self._many(value), len(value)))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
         try:
             return self.read(loads(value))
         except Unreadable as error:
@@ -93,30 +102,18 @@ class NativeDecoder:
 
     def _check(self, event: Event, size: int) -> None:
         """What the types do not say: no foreign stamps, no impossible numbers, no excess."""
-        if (
-            event.id
-            or event.log_id
-            or event.source
-            or event.arrival
-            or event.log_offset
-            or event.log_partition
-            or event.log_index
-            or event.source_offset
-            or event.source_partition
-            or event.source_index
-            or event.duplicate
-            or event.backfill
-            or event.original_time is not None
-            or event.invalid_fields
-        ):
-            _clear(event)
-        if not _numbers_possible(event):
-            _void_numbers(event)
+        if not _sound(event):
+            self._mend(event)
         force_setattr(event, "source_format", self.name)
         if not event.content_available and _has_content(event):
             force_setattr(event, "content_available", True)
         if size > self._small or event.attributes:
             self._trim(event)
+
+    def _mend(self, event: Event) -> None:
+        for name in STAMPED:
+            force_setattr(event, name, _DEFAULTS[name])
+        _void_numbers(event)
 
     def _trim(self, event: Event) -> None:
         limits = self._limits
@@ -219,9 +216,26 @@ def _definition(item: Any) -> ToolDefinition | None:
     )
 
 
-def _numbers_possible(event: Event) -> bool:
+def _sound(event: Event) -> bool:
+    """Whether an event has no foreign stamps and no impossible numbers."""
     most = readings.COUNT
-    return (
+    return not (
+        event.id
+        or event.log_id
+        or event.source
+        or event.arrival
+        or event.log_offset
+        or event.log_partition
+        or event.log_index
+        or event.source_offset
+        or event.source_partition
+        or event.source_index
+        or event.duplicate
+        or event.backfill
+        or event.former
+        or event.invalid_fields
+        or event.original_time is not None
+    ) and (
         0 <= event.time < _PLAIN_TIME
         and ((n := event.input_tokens) is None or 0 <= n < most)
         and ((n := event.output_tokens) is None or 0 <= n < most)
@@ -259,11 +273,6 @@ def _has_content(event: Event) -> bool:
         or event.tool_result is not None
         or event.documents
     )
-
-
-def _clear(event: Event) -> None:
-    for name in STAMPED:
-        force_setattr(event, name, _DEFAULTS[name])
 
 
 def _long(message: Message, limit: int) -> bool:

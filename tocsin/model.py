@@ -330,7 +330,7 @@ class Batch(msgspec.Struct):
         return len(self.events) + len(self.alerts) + len(self.rejects)
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """What one record turned out to hold; `ignored` counts parts that are known and no event."""
 
     items: Sequence[Event | Reject]
