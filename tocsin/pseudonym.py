@@ -1,6 +1,6 @@
 """Pseudonyms: names for those who call, the same for the same identity, not to be guessed without the key.
 
-A pseudonym is `<key id>:` and 128 bits of HMAC-SHA-256 under a key derived for the tenant, so that equal
+A pseudonym is `<key id>:` and 128 bits of HMAC-SHA-256 in hex under a key derived for the tenant, so that equal
 identities of two tenants cannot be told to be equal. Which key is in force follows from the arrival clock,
 so a replay gives the same pseudonyms, and all workers change at the same place in the log.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b32encode
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from tocsin.settings import PrivacySettings
 
 SHORTEST = 4  # characters of an identity that is looked for in text; shorter ones are in every text
 _TENANTS = 1024  # whose keys are kept derived
+_KNOWN = 65_536  # identities whose pseudonyms are kept at hand, in memory only
 
 
 class Key(NamedTuple):
@@ -39,12 +39,13 @@ class Pseudonyms:
         self.keys = _schedule(settings)
         self.fields = settings.identities if self.keys else ()
         self._derived = lru_cache(_TENANTS)(_derived)
+        self._pseudonym = lru_cache(_KNOWN)(self._made)
 
     def __bool__(self) -> bool:
         return bool(self.keys)
 
     def replace(self, event: Event, clock: float) -> list[Own]:
-        """Puts pseudonyms where identities were; what was replaced, the longest first.
+        """Puts pseudonyms where identities were; what was replaced and can be told in text, longest first.
 
         While the key before is accepted `event.former` says what it would have given.
         """
@@ -55,7 +56,8 @@ class Pseudonyms:
             identity = getattr(event, field)
             if identity:
                 force_setattr(event, field, self._pseudonym(now, event.tenant, identity))
-                own.append(Own(identity, getattr(event, field)))
+                if len(identity) >= SHORTEST:
+                    own.append(Own(identity, getattr(event, field)))
                 if before is not None:
                     former.append((field, self._pseudonym(before, event.tenant, identity)))
         if former:
@@ -78,10 +80,10 @@ class Pseudonyms:
         now = self.keys[at]
         return now, self.keys[at - 1] if at and clock < now.accepted else None
 
-    def _pseudonym(self, key: Key, tenant: str, identity: str) -> str:
+    def _made(self, key: Key, tenant: str, identity: str) -> str:
         secret = self._derived(key.secret, tenant)
         mac = hmac.digest(secret, identity.encode("utf-8", "surrogatepass"), "sha256")[:16]
-        return f"{key.id}:{b32encode(mac)[:26].decode().lower()}"
+        return f"{key.id}:{mac.hex()}"
 
 
 class Own(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Collection, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Protocol
@@ -95,7 +95,6 @@ class Redaction:
         self._cleaner = cleaner
         self._limits = limits or LimitSettings()
         self._secret = content.key
-        self._names: Names | None = None
         self._pseudonyms = Pseudonyms(privacy or PrivacySettings())
         self._kept = [field for field in IDENTITIES if field not in self._pseudonyms.fields]
         self._own: Sequence[Own] = ()
@@ -165,23 +164,26 @@ class Redaction:
         for field, most in MACHINE.items():
             name = getattr(event, field)
             if name and (len(name) > most or " " in name):
-                force_setattr(event, field, self._namer().stand_in(name))
+                force_setattr(event, field, self._namer.stand_in(name))
         joined = "\n".join(_all_names(event))
-        if self._clean(joined) != joined:
+        if self._hidden(joined) != joined or self._finder.redact(joined) != joined:
             for field in (*WORDS, *NAMES):
                 name = getattr(event, field)
                 if name and (clean := self._name(name, own=field in NAMES)) != name:
                     force_setattr(event, field, clean)
         for field in self._kept:
             identity = getattr(event, field)
-            if identity and (clean := self._namer().secretless(identity)) != identity:
+            if identity and (clean := self._namer.secretless(identity)) != identity:
                 force_setattr(event, field, clean)
 
     def _name(self, name: str, *, own: bool = True) -> str:
-        name = whole(name, NAME_CHARACTERS)
-        for each in self._own:
-            name = each.hide(name) if own or not each.plain else name
-        return self._namer().clean(name) if name else name
+        if not name:
+            return name
+        if len(name) >= NAME_CHARACTERS:
+            name = whole(name, NAME_CHARACTERS)
+        if self._own:
+            name = self._hidden(name, plain=own)
+        return self._namer.clean(name)
 
     def _value(self, attribute: str, text: str) -> str:
         """An attribute that by its name says who somebody is, is one of their names."""
@@ -213,8 +215,8 @@ class Redaction:
             message.role,
             self._text(message.text) if told else "",
             calls,
-            self._name(message.tool_call_id),
-            self._name(message.name),
+            self._name(message.tool_call_id) if message.tool_call_id else "",
+            self._name(message.name) if message.name else "",
         )
 
     def _call(self, call: ToolCall, *, told: bool) -> ToolCall:
@@ -247,19 +249,24 @@ class Redaction:
         if not text:
             return ""
         if self._pseudonyms:
-            for each in self._own:
+            text = hide_labelled(self._hidden(text), self._pseudonym)
+        return self._finder.redact(text)
+
+    def _hidden(self, text: str, *, plain: bool = True) -> str:
+        """The text without the identities of its own event; `plain`: also where they are ordinary words."""
+        for each in self._own:
+            if each.identity in text and (plain or not each.plain):
                 text = each.hide(text)
-            text = hide_labelled(text, self._pseudonym)
-        return self._finder().redact(text)
+        return text
 
+    @cached_property
     def _finder(self) -> Cleaner:
-        if self._cleaner is None:
-            from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
+        if self._cleaner is not None:
+            return self._cleaner
+        from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
 
-            self._cleaner = Redactor()
-        return self._cleaner
+        return Redactor()
 
+    @cached_property
     def _namer(self) -> Names:
-        if self._names is None:
-            self._names = Names(self._finder(), self._secret)
-        return self._names
+        return Names(self._finder, self._secret)

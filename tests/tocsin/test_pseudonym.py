@@ -28,7 +28,7 @@ TWO = PrivacySettings(keys={"u1": "one secret", "u2": "another secret"}, since={
 def test_one_identity_has_one_pseudonym_for_each_tenant_and_key() -> None:
     pseudonyms = Pseudonyms(TWO)
     ada = pseudonyms.name("t", "ada", 0.0)
-    assert ada.startswith("u1:") and len(ada) == 29 and ada == pseudonyms.name("t", "ada", CHANGE - 1)
+    assert ada.startswith("u1:") and len(ada) == 35 and ada == pseudonyms.name("t", "ada", CHANGE - 1)
     others = {
         pseudonyms.name("t", "bob", 0.0),
         pseudonyms.name("another", "ada", 0.0),
