@@ -153,7 +153,9 @@ class Assembly:
         """The calls of an answer, for results that come without them."""
         for length, (key, call) in zip(lengths, told_tools.asked(event), strict=True):
             if call.id:
-                self.asked.touch(short(key), clock).value = Asked(call.name, call.arguments, length)
+                self.asked.touch(short(key), clock).value = Asked(
+                    call.name, call.arguments[: told_tools.ARGUMENTS], length
+                )
 
     def knows(self, names: tuple[str, ...], clock: float) -> bool:
         """Whether an execution was told of before under one of these names; then under all from now on."""

@@ -50,11 +50,13 @@ class Digester:
         return blank.hexdigest()
 
     def messages(self, messages: Iterable[Message]) -> tuple[list[str], bool]:
-        """One digest each, over role, text, calls and name: an edit gives another one. And whether there is
-        more to any of them than role and text."""
+        """One digest each, over role, text and calls: an edit gives another one. And whether there is more
+        to any of them than role and text."""
         roles, digests, more = self._roles, [], False
         for message in messages:
-            if message.tool_calls or message.tool_call_id or message.name:
+            if message.name:  # some reporters of a message know it, some do not
+                more = True
+            if message.tool_calls or message.tool_call_id:
                 more = True
                 blank = self._calls.copy()
                 blank.update(_packed(message))
@@ -121,7 +123,10 @@ class History:
 
     def _identity(self, event: Event) -> str:
         if event.span_id and event.trace_id:
-            return self._digester.identity(f"{event.trace_id}\0{event.span_id}\0{event.kind}\0{event.half}")
+            name = f"{event.trace_id}\0{event.span_id}\0{event.kind}\0{event.half}"
+            if event.half == "log":  # a span may have several log records
+                name = "\0".join((name, *self._digester.messages(event.input + event.output)[0]))
+            return self._digester.identity(name)
         if event.response_id:
             return self._digester.identity(f"{event.response_id}\0{event.kind}\0{event.half}")
         return ""
@@ -163,7 +168,7 @@ def _unknown(known: str, digests: list[str], joined: str) -> Sequence[int]:
 
 
 def _packed(message: Message) -> bytes:
-    parts = (message.role, message.tool_call_id, message.name, message.text, message.tool_calls)
+    parts = (message.role, message.tool_call_id, message.text, message.tool_calls)
     try:
         return _pack(parts)
     except UnicodeEncodeError:  # a decoder let a lone surrogate through

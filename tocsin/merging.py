@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from tocsin.history import SIZE, split
-from tocsin.model import Event, Signals
+from tocsin.model import Event, Message, Signals
 from tocsin.report import Report, encloses, lack, report, streamed
 from tocsin.told_tools import HALF
 
@@ -19,12 +19,15 @@ _FIXED = frozenset(
     {"id", "log_id", "log_partition", "log_offset", "log_index", "arrival", "duplicate", "join", "half"}
     | {"source", "source_partition", "source_offset", "source_index", "source_format"}
     | {"tenant", "application", "kind", "time", "original_time", "invalid_fields", "attributes"}
+    | {"input", "output"}
 )
 _SHARED = tuple(
     (name, default)
     for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
     if name not in _FIXED
 )
+Turns = list[tuple[str, Message]]  # digest and message
+
 _COUNTS = ("input_tokens", "output_tokens")
 _DETAILS = ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
@@ -59,19 +62,21 @@ def merge(first: Held, second: Held) -> Held:
     outer one, which log records name, of two spans of an execution the inner one.
     """
     lead, other = (second, first) if _leads(second, first) else (first, second)
-    signals = _merge_signals(lead, other)
-    digests = _speaking(lead, other, "input")[0] + _speaking(lead, other, "output")[1]
+    said = _said(lead, other)
+    signals = _merge_signals(lead, other, said)
     reports = first.report(), second.report()
     names = (*first.also, *second.also, *(each.own for each in reports))
     parted = lead.parted or lead.event.span_id == other.event.parent_span_id != ""
     answered = lead.answered or other.answered or HALF in (lead.event.half, other.event.half)
     whole = lead.whole or other.whole or _are_halves(lead.event, other.event)
     _merge_events(first.event, lead.event, other.event)
+    for name, turns in zip(("input", "output"), said, strict=True):
+        force_setattr(first.event, name, tuple([message for _, message in turns]))
     also = tuple(dict.fromkeys(name for name in names if name))
     return Held(
         event=first.event,
         signals=signals,
-        digests="".join(digests),
+        digests="".join([digest for turns in said for digest, _ in turns]),
         arguments=lead.arguments or other.arguments,
         also=also,
         parted=parted,
@@ -161,30 +166,38 @@ def _placed(lead: Event) -> dict[str, Any]:
     return {name: getattr(lead, name) for name in ("trace_id", "span_id", "parent_span_id")}
 
 
-def _merge_signals(lead: Held, other: Held) -> Signals:
-    """Flags and scores of both; lengths and indexes of the one whose messages are kept."""
+def _said(lead: Held, other: Held) -> list[Turns]:
+    """Input and output, of the one that knows them; two log records of one call tell different parts."""
+    parts = lead.event.half == other.event.half == "log"
+    said: list[Turns] = []
+    for mine, theirs in zip(_turns(lead), _turns(other), strict=True):
+        known = {digest for digest, _ in mine}
+        said.append(mine + [turn for turn in theirs if turn[0] not in known] if parts else mine or theirs)
+    return said
+
+
+def _turns(held: Held) -> tuple[Turns, Turns]:
+    digests, border = split(held.digests), len(held.event.input)
+    inputs = zip(digests, held.event.input, strict=False)
+    return list(inputs), list(zip(digests[border:], held.event.output, strict=True))
+
+
+def _merge_signals(lead: Held, other: Held, said: list[Turns]) -> Signals:
+    """Flags and scores of both; lengths and indexes of the messages that are kept."""
+    one, two = lead.signals, other.signals
     signals = Signals(
-        **{
-            name: _stronger(getattr(lead.signals, name), getattr(other.signals, name))
-            for name in Signals.__struct_fields__
-        }
+        **{name: _stronger(getattr(one, name), getattr(two, name)) for name in Signals.__struct_fields__}
     )
     fresh = _fresh(lead) | _fresh(other)
-    speaker = lead if lead.event.input else other
-    signals.new_input = _places(_digests(speaker)[0], fresh)
-    signals.input_length = speaker.signals.input_length
-    speaker = lead if lead.event.output else other
-    signals.new_output = _places(_digests(speaker)[1], fresh)
-    signals.output_length = speaker.signals.output_length
+    signals.new_input, signals.new_output = (
+        tuple([at for at, (digest, _) in enumerate(turns) if digest in fresh]) for turns in said
+    )
+    parts = lead.event.half == other.event.half == "log"
+    if lead.event.input:
+        signals.input_length = one.input_length + parts * two.input_length
+    if lead.event.output:
+        signals.output_length = one.output_length + parts * two.output_length
     return signals
-
-
-def _places(digests: list[str], fresh: set[str]) -> tuple[int, ...]:
-    return tuple([at for at, digest in enumerate(digests) if digest in fresh])
-
-
-def _speaking(lead: Held, other: Held, field: str) -> tuple[list[str], list[str]]:
-    return _digests(lead if getattr(lead.event, field) else other)
 
 
 def _stronger(one: Any, other: Any) -> Any:
@@ -193,12 +206,8 @@ def _stronger(one: Any, other: Any) -> Any:
     return one or other
 
 
-def _fresh(half: Held) -> set[str]:
+def _fresh(held: Held) -> set[str]:
     """Digests of messages that were new when this one arrived."""
-    inputs, outputs = _digests(half)
-    return {inputs[at] for at in half.signals.new_input} | {outputs[at] for at in half.signals.new_output}
-
-
-def _digests(half: Held) -> tuple[list[str], list[str]]:
-    digests, border = split(half.digests), len(half.event.input)
-    return digests[:border], digests[border:]
+    inputs, outputs = _turns(held)
+    new_input, new_output = held.signals.new_input, held.signals.new_output
+    return {inputs[at][0] for at in new_input} | {outputs[at][0] for at in new_output}

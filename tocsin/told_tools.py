@@ -19,6 +19,7 @@ HANDOFFS = (
     "transfer_back_to_",
     "handoff_to_",
 )  # agents call one another as if they were tools
+ARGUMENTS = 4096  # characters kept of a call's arguments until its result comes
 FAILURES = (
     *(
         "error:",
@@ -77,12 +78,18 @@ def marked(seen: Seen, digester: Digester) -> Seen:
 
 
 def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:
-    """The call that a result answers; without an id, the last one of the tool."""
+    """The call that a result answers; without ids, results of a tool come in the order of its calls."""
+    identity = result.tool_call_id
+    before = 0
     for message in reversed(earlier):
-        for call in message.tool_calls:
-            if call.id == result.tool_call_id if result.tool_call_id else call.name == result.name:
-                return call
-    return ToolCall(result.tool_call_id)
+        if identity:
+            found = [call for call in message.tool_calls if call.id == identity]
+        else:
+            found = [call for call in message.tool_calls if call.name == result.name]
+            before += message.role == "tool" and message.name == result.name
+        if found:
+            return found[min(before, len(found) - 1)] if not identity else found[-1]
+    return ToolCall(identity)
 
 
 def _names(seen: Seen, at: int, result: Message, call: ToolCall, digester: Digester) -> tuple[str, ...]:
@@ -178,6 +185,8 @@ def fill(event: Event, name: str, arguments: str) -> None:
     force_setattr(event, "tool_name", name)
     force_setattr(event, "tool_server", server)
     force_setattr(event, "tool_arguments", arguments or None)
+    if len(arguments) >= ARGUMENTS:
+        force_setattr(event, "truncated", True)
 
 
 def _parted(name: str) -> tuple[str, str]:
