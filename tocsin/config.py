@@ -34,6 +34,7 @@ from tocsin.tables import Tables
 if TYPE_CHECKING:
     from tocsin.sealing import Keys
 
+SHORTEST_SECRET = 16  # characters
 EXCHANGE = "ingest.exchange:ExchangeSettings"
 MAPPING = "ingest.mapping:MappingSettings"
 
@@ -305,10 +306,17 @@ def stable_detectors() -> list[str]:
 
 
 def _warnings(parts: Mapping[str, Any]) -> list[str]:
-    content = parts["content"]
+    content, privacy = parts["content"], parts["privacy"]
+    warnings: list[str] = []
     if content is not None and not content.key:
-        return [
+        warnings.append(
             "[content] key: empty, so hashes of texts can be matched by whoever guesses the text; "
             'write key = "${TOCSIN_CONTENT_KEY}" and set that variable to a secret'
-        ]
-    return []
+        )
+    for name, secret in privacy.keys.items() if privacy is not None else ():
+        if len(secret) < SHORTEST_SECRET:
+            warnings.append(
+                f"[privacy] keys.{name}: shorter than {SHORTEST_SECRET} characters, so pseudonyms can be undone "
+                "by whoever guesses it; take 32 random bytes: openssl rand -base64 32"
+            )
+    return warnings

@@ -1,8 +1,8 @@
 """Pseudonyms: names for those who call, the same for the same identity, not to be guessed without the key.
 
-A pseudonym is `<key id>:` and 128 bits of HMAC-SHA-256 in hex under a key derived for the tenant, so that equal
-identities of two tenants cannot be told to be equal. Which key is in force follows from the arrival clock,
-so a replay gives the same pseudonyms, and all workers change at the same place in the log.
+A pseudonym is `<key id>:` and, in hex, 128 bits of HMAC-SHA-256 under a key derived for the tenant, so that
+equal identities of two tenants cannot be told to be equal. Which key is in force follows from the arrival
+clock, so a replay gives the same pseudonyms, and all workers change at the same place in the log.
 """
 
 from __future__ import annotations

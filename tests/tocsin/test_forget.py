@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from parts.clickhouse_rows import Database
+from parts.kafka_server import KafkaServer
+from parts.kafka_topics import fresh
 from parts.watchers import lively, plan
 
+from ingest.kafka_store import KafkaCheckpoints
 from sinks.clickhouse import ClickHouse
 from tocsin.__main__ import main
 from tocsin.checkpoint import SqliteStore
@@ -98,6 +101,24 @@ def counted(state: PartitionState) -> list[tuple[str, str, str, int]]:
 
 def written(directory: Path) -> bytes:
     return b"".join(path.read_bytes() for path in directory.iterdir())
+
+
+@pytest.mark.kafka
+def test_checkpoints_in_a_topic_are_superseded_too(kafka: KafkaServer) -> None:
+    configured = plan()
+    state = fed(configured, *(Event(tenant="t", user=user) for user in ("ada.lovelace", "bob") * 4))
+    settings = KafkaCheckpoints(brokers=kafka.brokers, topic=fresh("state"), replication=1)
+    with closing(settings.open()) as store:
+        checkpoint, chunks = state.checkpoint(store.claim(LOG))
+        store.save(LOG, checkpoint, chunks)
+        state.saved(checkpoint.sequence)
+        assert forget(state, Subject("t", frozenset({"ada.lovelace"})))
+        supersede(store, LOG, state)
+    with closing(settings.open()) as store:
+        saved, complaints = store.load(LOG)
+    assert saved is not None and not complaints
+    held = b"".join(saved.chunks)
+    assert b"bob" in held and b"ada.lovelace" not in held
 
 
 CONFIG = """

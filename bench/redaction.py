@@ -1,0 +1,96 @@
+"""How much of labelled secrets and personal data the patterns find, on data that they were not made from.
+
+Misses of the half `seen` were looked at while the patterns were written, those of `unseen` never. Records
+weigh 1 / size of their cluster of near-duplicates. Reads ../shared/data; prints JSON.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tocsin.reading.redaction import Redactor
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+HALVES = ("seen", "unseen")
+PERSONAL = (
+    *("CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "PHONE_NUMBER", "US_SSN"),
+    *("PERSON", "STREET_ADDRESS"),  # no pattern finds these
+)
+BENIGN = ("clinc150", "gpteacher_codegen", "agentbench_os_tasks", "bfcl_nonlive")
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def half_of(row: dict[str, Any]) -> str:
+    cluster = str(row.get("dup_cluster", row["id"]))
+    return HALVES[int(sha256(cluster.encode()).hexdigest(), 16) % 2]
+
+
+def weights(some: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], float]]:
+    some = list(some)
+    sizes = Counter(row.get("dup_cluster", row["id"]) for row in some)
+    return [(row, 1 / sizes[row.get("dup_cluster", row["id"])]) for row in some]
+
+
+def secrets(redactor: Redactor, half: str) -> dict[str, float]:
+    """Of test strings of a secret scanner. Those that its own rule must not flag may be secrets to others."""
+    totals: dict[str, float] = defaultdict(float)
+    for row, weight in weights(row for row in rows("gitleaks_samples") if half_of(row) == half):
+        found = "[secret:" in redactor.redact(row["text"])
+        totals[f"{row['label']} {found}"] += weight
+    right, missed = totals["secret True"], totals["secret False"]
+    wrong, left = totals["benign True"], totals["benign False"]
+    return {
+        "secrets": round(right + missed),
+        "recall": round(right / (right + missed), 3),
+        "others": round(wrong + left),
+        "others_flagged": round(wrong / (wrong + left), 3),
+    }
+
+
+def personal(redactor: Redactor, half: str) -> dict[str, dict[str, float]]:
+    """Share of labelled spans of synthetic sentences that are gone."""
+    total: dict[str, float] = defaultdict(float)
+    gone: dict[str, float] = defaultdict(float)
+    for row, weight in weights(row for row in rows("presidio_synth_v2") if half_of(row) == half):
+        clean = redactor.redact(row["text"])
+        for span in row["meta"]["spans"]:
+            total[span["type"]] += weight
+            if clean.count(span["value"]) < row["text"].count(span["value"]):
+                gone[span["type"]] += weight
+    return {
+        kind: {"spans": round(total[kind]), "recall": round(gone[kind] / total[kind], 3)} for kind in PERSONAL
+    }
+
+
+def benign(redactor: Redactor) -> dict[str, dict[str, int]]:
+    """Texts without secrets, some of which hold addresses: how many are changed."""
+    return {name: _changed(redactor, rows(name)) for name in BENIGN}
+
+
+def _changed(redactor: Redactor, some: list[dict[str, Any]]) -> dict[str, int]:
+    texts = [row.get("text") or json.dumps(row.get("messages") or row.get("trace")) for row in some]
+    return {"texts": len(texts), "changed": sum(redactor.redact(text) != text for text in texts)}
+
+
+def main() -> None:
+    redactor = Redactor()
+    figures = {
+        half: {"secrets": secrets(redactor, half), "personal": personal(redactor, half)} for half in HALVES
+    }
+    json.dump(figures | {"benign": benign(redactor)}, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()
