@@ -185,7 +185,7 @@ class Assembly:
 
     def _partner(self, report: Report, looks: Sequence[str]) -> str | None:
         by_name = self._by_name
-        if not by_name or not any([name in by_name for name in looks]):
+        if by_name.keys().isdisjoint(looks):
             return None
         keys = [key for name in looks for key in islice(reversed(by_name.get(name, {})), COMPARED)]
         near = {key: self._reports[key][0] for key in keys}

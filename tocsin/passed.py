@@ -66,8 +66,7 @@ class Passed:
 
     def find(self, report: Report, looks: Sequence[str]) -> Report | None:
         """The report that went on earlier and tells of the same."""
-        by_name = self._by_name
-        return best(report, self._known(looks)) if any([name in by_name for name in looks]) else None
+        return None if self._by_name.keys().isdisjoint(looks) else best(report, self._known(looks))
 
     def change(self, report: Report) -> None:
         """Note that a report that went on has taken up another one."""

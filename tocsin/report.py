@@ -136,7 +136,7 @@ def lack(event: Event) -> str:
         return ""
     if not event.input and not event.output:
         return "content"
-    if event.status == "error":
+    if event.status != "ok":
         return ""
     if not event.output:
         return "answer"

@@ -177,7 +177,7 @@ class PartitionState:
         cold: set[str] = set()
         if meta.history != self.groups.history_fingerprint:
             complaints.append("history starts cold: the content key changed")
-            cold.add("history")
+            cold |= {"history", "assembly:results"}  # both hold keyed digests
         for each in self.plan.instances:
             if meta.detectors.get(each.name) == each.fingerprint:
                 continue
