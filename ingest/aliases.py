@@ -120,6 +120,8 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "gen_ai.usage.raw", "langfuse.observation.usage_details", "mlflow.chat.tokenUsage",
         "llm.token.counts", "braintrust.metrics", "langwatch.metrics", "gen_ai.usage",
         "metadata.usage_object")),
+    Field("_input_details", "value", ("gen_ai.usage.input_token_details",)),
+    Field("_output_details", "value", ("gen_ai.usage.output_token_details",)),
     Field("cost_usd", "number", (
         "gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost", "gen_ai.usage.total_cost",
         "gen_ai.usage.cost.total", "llm.cost.total", "gen_ai.usage.cost_usd")),
@@ -132,7 +134,7 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("stream", "flag", (
         "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "llm.stream",
         "gen_ai.request.is_stream", "gen_ai.request.streaming", "gen_ai.response.streaming",
-        "spring.ai.chat.client.stream", "ai.streaming", "stream")),
+        "spring.ai.chat.client.stream", "langsmith.request.streaming", "ai.streaming", "stream")),
     Field("session", "text", (
         "gen_ai.conversation.id", "session.id", "conversation.id", "thread.id",
         "gen_ai.session.id", "gen_ai.thread.id", "langfuse.session.id", "langwatch.thread.id",
@@ -157,7 +159,7 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("tool_server", "text", ("mcp.server.name", "mcp_server_name")),
     Field("tool_call_id", "text", (
         "gen_ai.tool.call.id", "gen_ai.tool.call_id", "tool.id", "tool_call.id", "tool.call_id",
-        "ai.toolCall.id", "spring.ai.tool.call.id")),
+        "ai.toolCall.id", "spring.ai.tool.call.id", "haystack.tool.call.id")),
     Field("_arguments", "value", (
         "gen_ai.tool.call.arguments", "ai.toolCall.args", "ai.toolCall.input", "tool_arguments",
         "gen_ai.tool.arguments", "gen_ai.tool.args", "gen_ai.tool.input", "gen_ai.tool.parameters",
@@ -215,7 +217,7 @@ SPAN_FIELDS: tuple[Field, ...] = (
     Field("error_message", "text", (
         "exception.message", "error.message", "langfuse.observation.status_message",
         "genkit:error", "gen_ai.error.message")),
-    Field("_level", "text", ("langfuse.observation.level", "genkit:state")),
+    Field("_level", "text", ("langfuse.observation.level", "genkit:state", "haystack.tool.error")),
     Field("http_status", "count", ("http.response.status_code", "http.status_code")),
     Field("_mcp", "text", ("mcp.method.name",)),
     Field("evaluation_name", "text", ("gen_ai.evaluation.name",)),

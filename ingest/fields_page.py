@@ -70,6 +70,8 @@ _INGREDIENTS: Mapping[str, str] = {
     "_level": "`status`",
     "_mcp": "`operation`",
     "_usage": "token counts that are given nowhere else, as a usage object",
+    "_input_details": "`cache_read_tokens`, `cache_write_tokens`",
+    "_output_details": "`reasoning_tokens`",
     "_cost": "`cost_usd`, its total",
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ _USAGE = (
 _JOINED = ("llm", "tool")  # kinds that may be reported twice
 _NO_CONTENT = frozenset((
     "_finish", "_first_token", "_first_token_at", "_mcp", "_operation", "_usage", "_model", "_cost",
-    "_level", "_metadata", "_parameters", "_total_tokens",
+    "_level", "_input_details", "_output_details", "_metadata", "_parameters", "_total_tokens",
 ))  # fmt: skip
 _TOOL_PREFIX = re.compile(
     r"^(?:.{0,64}\btools/call|execute_tool|tool[_ ]call|call_tool|running tool|tool|function)s?:?\s+", re.I
@@ -84,7 +84,7 @@ class SpanReader:
             told.identify(draft)
         if draft.indexed:
             flattened(draft)
-        if "_level" in raw and raw["_level"].lower() == "error":
+        if "_level" in raw and raw["_level"].lower() in ("error", "true"):
             span.failed = True
         if kind == "llm":
             told.complete(span, draft)

@@ -126,6 +126,8 @@ def _is_part(value: Mapping[str, Any]) -> bool:
     kind = value.get("type")
     if "role" in value or not isinstance(kind, str) or kind in ("message", "constructor"):
         return False
+    if isinstance(value.get("message"), dict) or isinstance(value.get("kwargs"), dict):
+        return False
     return kind.lower() not in ROLES
 
 
@@ -133,7 +135,7 @@ def _add(message: Mapping[str, Any], role: Role, found: list[Message]) -> None:
     """One message of the conversation; tool results inside it become messages of their own."""
     own = _role(message)
     turn = Turn(own or role)
-    turn.read(_first(message, _CONTENTS))
+    turn.read(first(message, _CONTENTS))
     extra = message.get("additional_kwargs")
     for holder in (message, extra if isinstance(extra, dict) else {}):
         if not turn.calls:
@@ -145,7 +147,7 @@ def _add(message: Mapping[str, Any], role: Role, found: list[Message]) -> None:
         turn.read_part(message, DEPTH)
     if turn.calls and own is None:
         turn.role = "assistant"  # only a model calls
-    identity = _first(message, ("tool_call_id", "toolCallId", "call_id", "tool_use_id"))
+    identity = first(message, ("tool_call_id", "toolCallId", "call_id", "tool_use_id"))
     if own == "tool" and not identity:
         identity = message.get("id")
     named = message.get("name") if own is not None else ""
@@ -165,7 +167,8 @@ def _role(message: Mapping[str, Any]) -> Role | None:
     return None
 
 
-def _first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
+def first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """The first of these members that is there."""
     return next((holder[key] for key in keys if holder.get(key) is not None), None)
 
 
@@ -236,7 +239,7 @@ class Turn:
             self.texts.append(text)
 
     def _call(self, part: Mapping[str, Any], kind: Any) -> bool:
-        inner = _first(part, _CALLED)
+        inner = first(part, _CALLED)
         if isinstance(inner, dict):
             part = inner
         elif kind not in _CALL_PARTS:
@@ -246,7 +249,7 @@ class Turn:
         return True
 
     def _result(self, part: Mapping[str, Any], kind: Any) -> bool:
-        inner = _first(part, _ANSWERED)
+        inner = first(part, _ANSWERED)
         if isinstance(inner, dict):
             part = inner
         elif not isinstance(kind, str) or (kind not in _RESULT_PARTS and not kind.endswith("_tool_result")):
@@ -255,8 +258,8 @@ class Turn:
         origin = part.get("origin")
         origin = origin if isinstance(origin, dict) else {}
         identity = next((part[key] for key in _CALL_IDS if part.get(key)), origin.get("id"))
-        name = _first(part, _NAMES) or origin.get("tool_name")
-        value = _first(part, ("response", "result", "content", "output"))
+        name = first(part, _NAMES) or origin.get("tool_name")
+        value = first(part, ("response", "result", "content", "output"))
         text = "" if value is None else result_text(value)
         self.results.append(Message("tool", text, (), as_text(identity), as_text(name)))
         return True
@@ -343,9 +346,9 @@ def tool_call(call: Mapping[str, Any]) -> ToolCall:
         call = inner
     function = call.get("function")
     body: Mapping[str, Any] = function if isinstance(function, dict) else call
-    arguments = _first(body, ("arguments", "args", "input", "parameters"))
+    arguments = first(body, ("arguments", "args", "input", "parameters"))
     identity = next((call[key] for key in ("call_id", "id", *_CALL_IDS[1:]) if call.get(key)), "")
-    name = _first(body, _NAMES) or (function if isinstance(function, str) else "")
+    name = first(body, _NAMES) or (function if isinstance(function, str) else "")
     if isinstance(arguments, str):
         arguments = _python(arguments)
     return ToolCall(as_text(identity), as_text(name), as_text(arguments))
@@ -365,7 +368,7 @@ def finish_reason(value: Any) -> str:
 def compacted(said: Sequence[Any]) -> bool:
     """Whether earlier messages were replaced by a summary of them."""
     for message in said:
-        parts = _first(message, ("parts", "content")) if isinstance(message, dict) else None
+        parts = first(message, ("parts", "content")) if isinstance(message, dict) else None
         if isinstance(parts, list) and any(
             isinstance(p, dict) and p.get("type") == "compaction" for p in parts
         ):

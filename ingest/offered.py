@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ingest.messages import as_text, structure
+from ingest.messages import as_text, first, structure
 from tocsin.model import Document, ToolDefinition
 
 
@@ -29,7 +29,7 @@ def _definitions(item: Any, depth: int) -> Iterable[ToolDefinition]:
     if not isinstance(item, dict) or not depth:
         return
     group = item.get("function_declarations") or item.get("functionDeclarations")
-    nested = item.get("function") or item.get("toolSpec") or item.get("tool") or item.get("json_schema")
+    nested = first(item, ("function", "toolSpec", "tool", "json_schema", "data"))
     if isinstance(group, list):
         for each in group:
             yield from _definitions(each, depth - 1)

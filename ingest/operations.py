@@ -149,6 +149,7 @@ COMPONENTS: tuple[tuple[str, Operation], ...] = (
 # Steps that are known by the name of their span alone.
 SPAN_NAMES: Mapping[str, Operation] = {
     "haystack.agent.step.llm": OPERATIONS["chat"],
+    "haystack.chat_generator.run": OPERATIONS["chat"],
     "haystack.agent.step.tool": OPERATIONS["execute_tool"],
     "haystack.agent.run": OPERATIONS["invoke_agent"],
     "function_tool": OPERATIONS["execute_tool"],

@@ -14,7 +14,10 @@ from ingest.words import STREAM_EVENTS
 
 _FILLED = ("stream", "user")
 _CACHED = ("cache_read_tokens", "cache_write_tokens")
-_SOURCES = frozenset(("_given", "_taken", "_parameters", "_model", "_usage", "_cost", "_metadata"))
+_SOURCES = frozenset((
+    "_given", "_taken", "_parameters", "_model", "_usage", "_cost", "_metadata", "_input_details",
+    "_output_details",
+))  # fmt: skip
 
 
 def identify(draft: Draft) -> None:
@@ -39,7 +42,7 @@ def complete(span: Span, draft: Draft) -> None:
         if "response_id" in answered:
             fields.setdefault("response_id", answered["response_id"])
         _say(raw, asked, answered, failed=span.failed)
-        for usage in (raw.get("_usage"), answered.get("_usage")):
+        for usage in (raw.get("_usage"), _details(raw), answered.get("_usage")):
             _count(fields, bodies.usage(usage))
         _cost(fields, raw.get("_cost"))
     if _streamed(span):
@@ -114,6 +117,14 @@ def _count(fields: dict[str, Any], counts: Mapping[str, int]) -> None:
         fields["input_tokens"] = counts["input_tokens"]
     for name, tokens in counts.items():
         fields.setdefault(name, tokens)
+
+
+def _details(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Details of a count, which LangSmith gives as a Python dict in text."""
+    return {
+        "input_token_details": structure(raw.get("_input_details")),
+        "output_token_details": structure(raw.get("_output_details")),
+    }
 
 
 def _cost(fields: dict[str, Any], costs: Any) -> None:

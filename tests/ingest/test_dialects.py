@@ -157,6 +157,7 @@ LANGCHAIN_RESPONSE = {
         [
             {
                 "text": "Hello",
+                "type": "ChatGeneration",
                 "generation_info": {"finish_reason": "stop"},
                 "message": {
                     "lc": 1,
@@ -164,7 +165,9 @@ LANGCHAIN_RESPONSE = {
                     "id": ["langchain", "AIMessage"],
                     "kwargs": {
                         "content": "Hello",
+                        "type": "ai",
                         "id": "lc_run--1",
+                        "tool_calls": [{"name": "look", "args": {}, "id": "t1", "type": "tool_call"}],
                         "response_metadata": {"model_name": "gpt-x-2026", "id": "chatcmpl-1"},
                         "usage_metadata": {
                             "input_tokens": 20,
@@ -386,7 +389,13 @@ CALLS: dict[str, tuple[Attributes, Attributes]] = {
             "gen_ai.completion": LANGCHAIN_RESPONSE,
             "langsmith.metadata.thread_id": "s1",
         },
-        HELLO | {"asked": [("system", "Be."), ("user", "Hi")], "session": "s1", "provider": "openai"},
+        HELLO
+        | {
+            "asked": [("system", "Be."), ("user", "Hi")],
+            "calls": [("t1", "look", {})],
+            "session": "s1",
+            "provider": "openai",
+        },
     ),
     "Traceloop, the oldest names": (
         {
@@ -788,6 +797,28 @@ TOOLS: dict[str, tuple[Attributes, Attributes]] = {
             "gen_ai.completion": {"output": "content='seen' name='look' tool_call_id='t1'"},
         },
         {"arguments": '{"at":"it"}', "result": "seen", "tool_call_id": "t1"},
+    ),
+    "LangSmith, a message": (
+        {
+            "langsmith.span.kind": "tool",
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.request.model": "gpt-x",
+            "gen_ai.prompt": '{"at":"it"}',
+            "gen_ai.completion": {
+                "output": {"content": "seen", "type": "tool", "tool_call_id": "t1", "status": "success"}
+            },
+        },
+        {"arguments": '{"at":"it"}', "result": "seen", "tool_call_id": "t1"},
+    ),
+    "Haystack": (
+        {
+            "haystack.tool.name": "look",
+            "haystack.tool.call.id": "t1",
+            "haystack.agent.step.tool.input": '{"at": "it"}',
+            "haystack.agent.step.tool.output": "seen",
+            "gen_ai.operation.name": "execute_tool",
+        },
+        {"arguments": '{"at": "it"}', "result": "seen", "tool_call_id": "t1"},
     ),
     "Traceloop": (
         {
