@@ -101,6 +101,10 @@ class Recogniser:
 
     def decode(self, value: bytes) -> Decoded:
         """What the record holds."""
+        if self._native and value.startswith(_USUAL) and len(value) <= OBJECTS:
+            found = self._native.decode(value)  # one event a record: each step counts
+            if type(found.items[0]) is Event:
+                return found
         usual = self._usual(value)
         if usual is not None:
             return usual[1]
@@ -119,7 +123,7 @@ class Recogniser:
     def _usual(self, value: bytes) -> tuple[str, Decoded] | None:
         """What most records are is told by their first bytes; None: it takes a closer look."""
         native = self._native and (value.startswith(_USUAL) or _NATIVE.match(value))
-        if native and value.count(b"{") > OBJECTS:
+        if native and len(value) > OBJECTS and value.count(b"{") > OBJECTS:
             return None
         if self._native and native:
             name, found = "native", self._native.decode(value)
