@@ -26,6 +26,7 @@ from tocsin.logs import Log
 if TYPE_CHECKING:
     from tocsin.sealing import Keys
 
+TICK_SECONDS = 2.0  # of silence, after which the log's own clock goes on
 DELETED_ROWS, DELETED_BYTES = 512, 8 << 20  # of one transaction, so that no request waits long behind it
 GIVEN_BACK_PAGES = 2000  # to the file system, after each release
 CLOSE_SECONDS = 5.0
@@ -105,6 +106,14 @@ class Journal:
             self._queue.append(_Waiting(tenant, values, size, done))
             self._changed.notify_all()
         return done
+
+    def tick(self) -> None:
+        """Move the clock of a silent journal on, so that what is held for a time is not held for ever."""
+        with self._changed:
+            silent = self._now() - self.standing.clock >= TICK_SECONDS
+            if silent and not self._queue and not self._closing:
+                self._queue.append(_Waiting("", (b"",), 0, Future[None]()))
+                self._changed.notify_all()
 
     def release(self, below: int) -> None:
         """What lies below is needed no more."""
@@ -189,7 +198,7 @@ class Journal:
         return after
 
     def _stored(self, value: bytes, offset: int, tenant: str) -> tuple[int, bytes]:
-        if self._keys is None:
+        if self._keys is None or not value:
             return PLAIN, value
         place = sealed_place(self.standing.name, offset, tenant)
         return SEALED, self._keys.seal(self._compress(value), place)

@@ -14,7 +14,7 @@ from ingest.journal import Journal
 from ingest.journal_file import FILE, SEALED, Standing, check_format, sealed_place, standing, trouble
 from tocsin.contracts import Changes, LogChanged, Reader, Source
 from tocsin.model import Partition, Record
-from tocsin.unpack import Owned
+from tocsin.unpack import Owned, Tick
 
 if TYPE_CHECKING:
     from tocsin.ports import Lent
@@ -54,6 +54,8 @@ class JournalReader(Reader):
         if not records and timeout > 0:
             self._wait(self._position, timeout)
             records = self._read(self._position)
+            if not records and self._journal:
+                self._journal.tick()
         if records:
             self._position = records[-1].next_offset
         return records
@@ -115,6 +117,9 @@ class JournalReader(Reader):
                 (offset, POLL_RECORDS),
             )
             for number, arrival, tenant, form, stored in cursor:
+                if not stored:
+                    records.append(Tick(PARTITION, number, number + 1, arrival, b""))
+                    continue
                 value = self._opened(number, tenant, stored) if form == SEALED else stored
                 records.append(Owned(PARTITION, number, number + 1, arrival, value, tenant))
                 size += len(value)

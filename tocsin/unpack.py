@@ -30,6 +30,10 @@ class Owned(Record, frozen=True, gc=False):
     tenant: str
 
 
+class Tick(Record, frozen=True, gc=False):
+    """A record of a silent log: it only brings its arrival time."""
+
+
 class Unpacker:
     """Applies a decoder to records: pure, and whatever a decoder does, it returns."""
 
@@ -56,6 +60,8 @@ class Unpacker:
 
     def __call__(self, record: Record) -> list[Event | Reject]:
         """The items in order; empty where all of the record is known and no event."""
+        if isinstance(record, Tick):
+            return []
         items = self._items(record)
         (name, number), offset = record.partition, record.offset
         proven = record.tenant if isinstance(record, Owned) else ""

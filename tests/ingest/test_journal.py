@@ -23,7 +23,7 @@ from tocsin.model import Record, Reject
 from tocsin.ports import Lent
 from tocsin.sealing import Keys, NoKey
 from tocsin.testing import check_source
-from tocsin.unpack import Owned, Unpacker
+from tocsin.unpack import Owned, Tick, Unpacker
 
 BOUND = 1 << 30
 TEXT = b"the patient's name is Odysseus"
@@ -202,6 +202,22 @@ def test_a_reader_waits_for_what_comes(tmp_path: Path) -> None:
         assert [record.value for record in reader.poll(5.0)] == [b"late"]
         assert time.monotonic() - began < 2
         assert reader.lag() == {PARTITION: 0}
+
+
+def test_the_clock_of_a_silent_journal_goes_on(tmp_path: Path) -> None:
+    now = [1000.0]
+    made = Journal(tmp_path, BOUND, now=lambda: now[0])
+    with closing(made), reading(made) as reader:
+        append(made, b"one")
+        assert [record.value for record in reader.poll(0.1)] == [b"one"]
+        assert not reader.poll(0.1) and not reader.poll(0.1), "it was not silent for long"
+        now[0] += 3.0
+        assert not reader.poll(0.1)
+        (tick,) = reader.poll(5.0)
+        assert isinstance(tick, Tick) and (tick.offset, tick.arrival) == (2, 1003.0)
+        assert Unpacker(Recogniser())(tick) == []
+        append(made, b"two")
+        assert [(record.offset, record.value) for record in reader.poll(5.0)] == [(3, b"two")]
 
 
 def test_a_poll_is_bounded_in_bytes(tmp_path: Path) -> None:
