@@ -55,6 +55,13 @@ class Bench:
         self.lines = directory / "events.jsonl"
         traffic.write(self.lines, traffic.lines(events))
 
+    def decode(self) -> None:
+        """Each wire format beside the library's own floor, and auto-detection beside a forced format."""
+        out = self.child("bench.decode", plain=True)
+        table, figures = out.strip().rsplit("\n", 1)
+        print(table)
+        self.figures["decode"] = json.loads(figures)
+
     def core(self) -> None:
         """Decode, engine and the four detectors on the same events, in memory."""
         out = self.child("bench.core", str(self.events), "real", plain=True)
@@ -170,7 +177,7 @@ class Bench:
         return out if plain else out.strip().splitlines()[-1]
 
 
-SECTIONS = ("core", "file", "kafka", "memory")
+SECTIONS = ("decode", "core", "file", "kafka", "memory")
 
 
 def main() -> None:

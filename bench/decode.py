@@ -20,10 +20,12 @@ import msgspec
 import orjson
 
 from bench.core import wire_events
+from ingest import DECODERS
 from ingest.native import NativeDecoder
 from ingest.otlp import OtlpDecoder
 from ingest.otlp_proto import OtlpProtoDecoder
 from ingest.recognise import decoder
+from tocsin import registry
 from tocsin.model import Event
 from tocsin.settings import LimitSettings
 
@@ -183,8 +185,8 @@ def contests() -> Iterable[Contest]:
         ("otlp_proto", binary, spans),
         ("litellm", litellm_records(), 2000),
     ):
-        auto, forced = decoder("auto", limits).decode, decoder(name, limits).decode
-        yield Contest(f"auto / forced, {name}", auto, forced, records, events, 0.9)
+        forced: Decode = registry.resolve(DECODERS[name])(limits).decode  # the format's own reader, bare
+        yield Contest(f"auto / forced, {name}", decoder("auto", limits).decode, forced, records, events, 0.9)
 
 
 def litellm_records() -> list[bytes]:

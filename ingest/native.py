@@ -56,7 +56,7 @@ class NativeDecoder:
         self._limits = limits or LimitSettings()
         self._small = min(_SMALL, self._limits.text_characters, self._limits.attribute_characters * 8)
         self._one = msgspec.json.Decoder(Event).decode
-        self._many = msgspec.json.Decoder(list[Event]).decode
+        self._many = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
     def decode(self, value: bytes) -> Decoded:
         try:
@@ -84,7 +84,7 @@ class NativeDecoder:
         """An array of events, or what does not fit the types."""
         if value.startswith(b"["):
             try:
-                return Decoded(self._checked(self._many(value), len(value)))
+                return self._array(self._many(value))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
         try:
@@ -92,13 +92,21 @@ class NativeDecoder:
         except Unreadable as error:
             return Decoded((error.reject(),))
 
-    def _checked(self, events: list[Event], size: int) -> list[Event | Reject]:
+    def _array(self, parts: list[msgspec.Raw]) -> Decoded:
         room = self._limits.events_per_record
-        items: list[Event | Reject] = []
-        for event in events[:room]:
-            self._check(event, size)
-            items.append(event)
-        return _bounded(items, len(events), room)
+        items: list[Event | Reject] = [self._part(bytes(part)) for part in parts[:room]]
+        return Decoded(_bounded(items, len(parts), room))
+
+    def _part(self, value: bytes) -> Event | Reject:
+        try:
+            event = self._one(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                return self._lenient(loads(value), len(value))
+            except Unreadable as error:
+                return error.reject()
+        self._check(event, len(value))
+        return event
 
     def _check(self, event: Event, size: int) -> None:
         """What the types do not say: no foreign stamps, no impossible numbers, no excess."""
@@ -134,7 +142,7 @@ class NativeDecoder:
             if len(text) > readings.IDENTIFIER:
                 force_setattr(event, name, text[: readings.IDENTIFIER])
 
-    def _lenient(self, fields: Any) -> Event | Reject:
+    def _lenient(self, fields: Any, size: int = _SMALL + 1) -> Event | Reject:
         if not isinstance(fields, dict):
             return Reject(reason="invalid", detail="an event is a JSON object")
         mark = fields.get(MARK, 1)
@@ -150,7 +158,7 @@ class NativeDecoder:
                 else:
                     found[name] = reading
         event = Event(**found)
-        self._check(event, _SMALL + 1)
+        self._check(event, size)
         if invalid or event.invalid_fields:
             force_setattr(event, "invalid_fields", tuple(dict.fromkeys((*invalid, *event.invalid_fields))))
         return event

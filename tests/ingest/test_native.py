@@ -236,3 +236,11 @@ def test_damaged_records_are_taken(garbage: bytes, at: int) -> None:
     for item in NativeDecoder().decode(data).items:
         assert isinstance(item, Event | Reject)
         msgspec.msgpack.encode(item)
+
+
+def test_a_wrong_event_in_an_array_costs_the_others_nothing() -> None:
+    good = b'{"tocsin":1,"time":1763850000,"model":"m","input":[{"role":"user","text":"x"}]}'
+    wrong = b'{"tocsin":1,"time":"2025-11-22T22:20:00Z","input_tokens":"x","model":5}'
+    alone = [*NativeDecoder().decode(good).items, *NativeDecoder().decode(wrong).items]
+    assert list(NativeDecoder().decode(b"[" + good + b"," + wrong + b"]").items) == alone
+    assert isinstance(alone[1], Event) and alone[1].invalid_fields == ("input_tokens",)
