@@ -207,9 +207,9 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "metadata", "langfuse.trace.metadata", "langfuse.observation.metadata", "langwatch.metadata",
         "gen_ai.request.metadata")),
     Field("_answer", "value", ("ai.response.text", "gen_ai.response.text", "ai.response.object",
-        "lk.response.text")),
+        "lk.response.text", "ai.result.text", "ai.result.object")),
     Field("_events", "value", ("events", "gen_ai.events")),
-    Field("_calls", "value", ("ai.response.toolCalls", "gen_ai.response.tool_calls")),
+    Field("_calls", "value", ("ai.response.toolCalls", "gen_ai.response.tool_calls", "ai.result.toolCalls")),
     Field("_query", "value", (
         "gen_ai.retrieval.query.text", "retrieval.query", "db.vector.query.content", "reranker.query")),
     Field("_documents", "value", ("gen_ai.retrieval.documents", "db.vector.query.response.documents")),

@@ -82,7 +82,9 @@ def _answered(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _name_models(draft: Draft, asked: Mapping[str, Any], answered: Mapping[str, Any]) -> None:
     """A name that does not say whose it is stands for both: for the second only if there was an answer."""
     fields, raw = draft.fields, draft.raw
-    named = raw.get("_model")
+    named = raw.get("_model", "")
+    if named.lower() in _NOBODY:
+        named = ""
     model = asked.get("model") or named
     if model:
         fields.setdefault("model", readings.text(model))
@@ -92,6 +94,7 @@ def _name_models(draft: Draft, asked: Mapping[str, Any], answered: Mapping[str, 
         fields.setdefault("response_model", readings.text(answering))
 
 
+_NOBODY = frozenset(("unknown", "none", "null", "-"))  # words where no model is known
 _HEARD = frozenset(("_taken", "_output", "_answer", "_calls"))
 
 

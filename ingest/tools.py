@@ -40,9 +40,11 @@ def _arguments(inner: Any) -> Any:
     """What is inside one wrapping; None: it is none."""
     if not isinstance(inner, dict) or not inner:
         return None
-    if "args" in inner and "kwargs" in inner:  # a Python function's own
-        args, kwargs = inner["args"], inner["kwargs"]
-        return (kwargs or {}) if not args else args if not kwargs else None
+    if isinstance(inner.get("kwargs"), dict) and (
+        "args" in inner or len(inner) == 1
+    ):  # a Python function's own
+        args, kwargs = inner.get("args"), inner["kwargs"]
+        return kwargs if not args else args if not kwargs else None
     for key in _GIVEN:
         if key in inner and (not _SETTINGS.isdisjoint(inner) or _is_call(inner) or _only(inner, key)):
             return inner[key]
@@ -86,9 +88,10 @@ def outcome(value: Any) -> Outcome:
     for _ in range(UNWRAPS):
         if not isinstance(inner, dict):
             break
-        failed = inner.get("isError") is True or inner.get("status") == "error" and "content" in inner
+        failed = True in (inner.get("isError"), inner.get("is_error"))
+        failed |= inner.get("status") == "error" and "content" in inner
         if failed or _is_message(inner):
-            content = inner.get("content")
+            content = inner.get("content", inner.get("blocks", inner.get("raw_output")))
             identity = inner.get("tool_call_id") or inner.get("toolCallId")
             return Outcome(result_text(content), as_text(identity), failed)
         holder = next((inner[key] for key in ("output", "kwargs", "data") if _holds(inner, key)), None)
@@ -101,9 +104,9 @@ def outcome(value: Any) -> Outcome:
 
 
 def _is_message(inner: Mapping[str, Any]) -> bool:
-    """A message that carries a result: it names the call, or is of MCP."""
+    """A message that carries a result: it names the call, or is of MCP, or of LlamaIndex."""
     named = "tool_call_id" in inner or "toolCallId" in inner or "isError" in inner
-    return named and "content" in inner
+    return named and "content" in inner or "raw_output" in inner and "blocks" in inner
 
 
 def _holds(inner: Mapping[str, Any], key: str) -> bool:

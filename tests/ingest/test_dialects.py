@@ -790,6 +790,22 @@ TOOLS: dict[str, tuple[Attributes, Attributes]] = {
         },
         {"arguments": '{"at":"it"}', "result": "seen"},
     ),
+    "OpenInference, LlamaIndex": (
+        {
+            "openinference.span.kind": "TOOL",
+            "tool.name": "look",
+            "llm.model_name": "unknown",
+            "input.value": {"kwargs": {"at": "it"}},
+            "output.value": {
+                "blocks": [{"block_type": "text", "text": "seen"}],
+                "tool_name": "look",
+                "raw_input": {"args": [], "kwargs": {"at": "it"}},
+                "raw_output": "seen",
+                "is_error": False,
+            },
+        },
+        {"arguments": '{"at":"it"}', "result": "seen"},
+    ),
     "LangSmith": (
         {
             "langsmith.span.kind": "tool",
