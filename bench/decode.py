@@ -185,8 +185,10 @@ def contests() -> Iterable[Contest]:
         ("otlp_proto", binary, spans),
         ("litellm", litellm_records(), 2000),
     ):
-        forced: Decode = registry.resolve(DECODERS[name])(limits).decode  # the format's own reader, bare
-        yield Contest(f"auto / forced, {name}", decoder("auto", limits).decode, forced, records, events, 0.9)
+        auto, forced = decoder("auto", limits).decode, decoder(name, limits).decode
+        reader: Decode = registry.resolve(DECODERS[name])(limits).decode
+        yield Contest(f"auto / forced, {name}", auto, forced, records, events, 0.9)
+        yield Contest(f"auto / bare reader, {name}", auto, reader, records, events, None)
 
 
 def litellm_records() -> list[bytes]:
