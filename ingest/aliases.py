@@ -41,9 +41,9 @@ _METADATA = (
 )  # fmt: skip
 SESSION_KEYS = (
     "session_id", "sessionId", "thread_id", "threadId", "conversation_id", "conversationId", "chat_id",
-    "chatId", "session", "thread", "group_id",
+    "chatId", "session", "thread", "group_id", "langfuse_session_id",
 )  # fmt: skip
-USER_KEYS = ("user_id", "userId", "end_user_id", "enduser_id", "user")
+USER_KEYS = ("user_id", "userId", "end_user_id", "enduser_id", "user", "langfuse_user_id")
 
 
 def _metadata(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,10 +55,10 @@ SPAN_FIELDS: tuple[Field, ...] = (
         "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor",
         "custom_llm_provider", "ai.model.provider", "gen_ai.model.provider",
         "mlflow.llm.provider", "model_provider",
-        "langtrace.service.name")),
+        "langtrace.service.name", *_metadata(("ls_provider",)))),
     Field("model", "text", (
         "gen_ai.request.model", "llm.request.model_name", "llm.request.model", "ai.model.id",
-        "gen_ai.request.model_name", "ai.model_id")),
+        "gen_ai.request.model_name", "ai.model_id", *_metadata(("ls_model_name",)))),
     Field("response_model", "text", (
             "gen_ai.response.model",
         "llm.response.model_name", "llm.response.model", "ai.response.model")),

@@ -363,6 +363,35 @@ CALLS: dict[str, tuple[Attributes, Attributes]] = {
         },
         HELLO | {"response_id": "", "session": "s0"},
     ),
+    "Langfuse, of a LangChain callback": (
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.input": [{"role": "user", "content": "Hi"}],
+            "langfuse.observation.output": {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"name": "look", "args": {"at": "it"}, "id": "t1", "type": "tool_call"}],
+            },
+            "langfuse.observation.usage_details": {
+                "input": 12,
+                "output": 4,
+                "total": 24,
+                "input_cache_read": 8,
+            },
+            "langfuse.observation.metadata.ls_model_name": '"gpt-x"',
+            "langfuse.observation.metadata.ls_provider": '"openai"',
+            "langfuse.observation.metadata.langfuse_session_id": '"s1"',
+            "langfuse.observation.metadata.langfuse_user_id": '"u1"',
+        },
+        {
+            "provider": "openai",
+            "model": "gpt-x",
+            "tokens": (20, 4, 8, None),
+            "calls": [("t1", "look", {"at": "it"})],
+            "session": "s1",
+            "user": "u1",
+        },
+    ),
     "MLflow, each value JSON-encoded once more": (
         {
             "mlflow.spanType": '"CHAT_MODEL"',
