@@ -209,7 +209,7 @@ class Recogniser:
         records = document.get("records")
         if isinstance(records, list):  # Azure's diagnostic settings
             return self._each("records", records, walk, unwraps)
-        return walk.unrecognised(shape(document))
+        return walk.stranger(shape(document))
 
     def _each(self, layer: str, documents: Sequence[Any], walk: Walk, unwraps: int) -> None:
         walk.layer(layer)

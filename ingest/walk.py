@@ -8,12 +8,13 @@ from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
 SHAPES = 100  # unknown shapes that one record is told to hold
+STRANGERS = 4_000  # unknown documents in one record before it is given up, and ten more for each item in it
 
 
 class Walk:
     """Collects layers, formats and items of a record, within its limits."""
 
-    __slots__ = ("_limits", "_seen", "_unknown", "dense", "ignored", "items", "layers", "parsers", "room")
+    __slots__ = ("_limits", "_seen", "_strangers", "_unknown", "dense", "ignored", "items", "layers", "parsers", "room")
 
     def __init__(self, limits: LimitSettings) -> None:
         self._limits = limits
@@ -23,6 +24,7 @@ class Walk:
         self.dense = False  # so many objects are in it that they must be counted
         self.ignored = 0
         self._seen = 0
+        self._strangers = 0
         self.layers: dict[str, None] = {}
         self.parsers: dict[str, None] = {}
 
@@ -53,14 +55,21 @@ class Walk:
             self.items.append(reject)
         self._unknown[shape] = reject, times + 1
 
+    def stranger(self, shape: str) -> None:
+        """A document was compared with every format, in vain."""
+        self._strangers += 1
+        self.unrecognised(shape)
+
     def full(self) -> bool:
         """Whether the record holds as much as it may; says so, once. Asked before each of several parts."""
         most = self._limits.events_per_record
-        if self._seen < most and len(self.items) < most:
+        strange = self._strangers >= STRANGERS + 10 * len(self.items)
+        if self._seen < most and len(self.items) < most and not strange:
             self._seen += 1
             return False
         if self._seen <= most:
-            self.refuse("too_many", f"more than {most} events in one record")
+            what = f"{self._strangers} unknown documents" if strange else f"more than {most} events"
+            self.refuse("too_many", f"{what} in one record")
             self._seen = most + 1
         return True
 
