@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test test-shippers check bench recordings fuzz soak dashboards docs lock
+.PHONY: help install demo test test-shippers test-producers check bench recordings fuzz soak dashboards docs lock
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|'
@@ -23,6 +23,11 @@ test-shippers: install  ## tests on real log shippers: rsyslog, syslog-ng, the O
 	scripts/fetch-kafka
 	scripts/fetch-shippers
 	TOCSIN_SHIPPERS=1 $(BIN)/python -m pytest tests/shippers
+
+test-producers: install  ## tests on real SDKs, instrumentations, agent frameworks and gateways
+	scripts/fetch-kafka
+	scripts/fetch-producers
+	TOCSIN_PRODUCERS=1 $(BIN)/python -m pytest tests/producers
 
 check: install  ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -76,6 +76,9 @@ error_burst = {{}}
             lambda: len({event.user for event in self.events()}) >= count, lambda: f"of {count} users"
         )
 
+    def await_that(self, holds: Callable[[list[Event]], bool]) -> None:
+        self._await(lambda: holds(self.events()), lambda: f"not so with {len(self.events())} events")
+
     def _await(self, done: Callable[[], bool], what: Callable[[], str]) -> None:
         deadline = time.monotonic() + 90
         while not done():
