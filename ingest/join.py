@@ -40,8 +40,10 @@ def joined(items: list[Event | Reject]) -> Sequence[Event | Reject]:
         if isinstance(item, Reject) or item.kind not in ("llm", "tool"):
             continue
         streamed = item.duration_ms == 0 and item.output and item.input
-        if not streamed and _lonely(item, spans, firsts):
-            continue
+        identity = item.response_id if item.kind == "llm" else item.tool_call_id
+        first = firsts.setdefault((item.kind, identity), item) if identity else item
+        if first is item and item.parent_span_id not in spans and not streamed:
+            continue  # as with most: alone so far, and without a parent at all
         other = _around(item, spans) or _same_call(item, spans, firsts)
         if other is None and streamed:
             silent = _silent(items) if silent is None else silent
@@ -124,13 +126,6 @@ def _within(inner: Event, outer: Event) -> bool:
 
 def _end(event: Event) -> float:
     return event.time + (event.duration_ms or 0.0) / 1e3
-
-
-def _lonely(item: Event, spans: dict[str, Event], firsts: dict[tuple[str, str], Event]) -> bool:
-    """Whether nothing so far shares its identity and nothing at all is its parent, as with most."""
-    identity = item.response_id if item.kind == "llm" else item.tool_call_id
-    alone = not identity or firsts.setdefault((item.kind, identity), item) is item
-    return alone and item.parent_span_id not in spans
 
 
 def _silent(items: list[Event | Reject]) -> dict[tuple[Any, ...], Event]:

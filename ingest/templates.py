@@ -9,7 +9,6 @@ carry content, are read in full. No result depends on what was learnt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -34,6 +33,7 @@ _OTHERS = frozenset(("_finish", "stream"))  # whose words may be lists or truth 
 # ... and those that nobody maps and that decide nothing.
 _SETTINGS = ("gen_ai.request.", "server.")
 
+_copy: Callable[[Event], Event] = Event.__copy__  # type: ignore[attr-defined]  # twice as fast as copy.copy
 _NONE = ("", 0)
 _MEANINGS = {
     **{name: ("_operation", 0) for name, _ in OPERATION_NAMES},
@@ -99,7 +99,7 @@ class Templates:
         trace_id, span_id, start, end = span.trace_id, span.span_id, span.start, span.end
         if not (trace_id and span_id and end >= start > 0):
             return None
-        event, attributes = copy(template), span.attributes
+        event, attributes = _copy(template), span.attributes
         for field, name in outline.texts:
             text = attributes[name]
             if type(text) is not str or text < "#" or len(text) > readings.IDENTIFIER:
