@@ -59,7 +59,7 @@ class Forgetting:
         cluster = connection.settings.cluster
         self._on_cluster = f"ON CLUSTER `{cluster}` " if cluster else ""
         self._words: dict[str, Any] = {"tenant": tenant, "names": sorted(names), "pattern": pattern(names)}
-        self._rows = dict.fromkeys(("events", "alerts", "quarantine"), 0)
+        self._rows: dict[str, int] = {"events": 0, "alerts": 0, "quarantine": 0}
 
     def run(self) -> Forgotten:
         """Delete; the events last, because they say which conversations there were."""
