@@ -74,13 +74,33 @@ def _collect(value: Any, role: Role, found: list[Message], depth: int) -> None:
             for item in value[-MOST:]:
                 _collect(_listed(item), role, found, depth - 1)
     elif isinstance(value, dict):
-        inner = _inner(value)
-        if inner is None or not depth:
+        usual = _usual(value)
+        inner = None if usual else _inner(value)
+        if usual:
+            found.append(usual)
+        elif inner is None or not depth:
             _add(value, role, found)
         else:
             _collect(inner, role, found, depth - 1)
     elif value:
         found.append(Message(role, as_text(value)))
+
+
+def _usual(message: Mapping[str, Any]) -> Message | None:
+    """A message that is a role and a text, as nearly all are; the same as what `_add` makes of it."""
+    role = message.get("role")
+    known = ROLES.get(role) if type(role) is str else None
+    if known is None or known == "tool" or len(message) > 2 + ("finish_reason" in message):
+        return None
+    content = message.get("content")
+    if type(content) is str:
+        return Message(known, content) if content[:2] != "[{" else None
+    parts = message.get("parts")
+    if type(parts) is list and len(parts) == 1:
+        part = parts[0]
+        if type(part) is dict and part.get("type") == "text" and type(part.get("content")) is str:
+            return Message(known, part["content"])
+    return None
 
 
 def _listed(item: Any) -> Any:
@@ -136,13 +156,9 @@ def _add(message: Mapping[str, Any], role: Role, found: list[Message]) -> None:
     own = _role(message)
     turn = Turn(own or role)
     turn.read(first(message, _CONTENTS))
-    extra = message.get("additional_kwargs")
-    for holder in (message, extra if isinstance(extra, dict) else {}):
-        if not turn.calls:
-            turn.read_calls(holder.get("tool_calls") or holder.get("toolCalls"))
-            call = holder.get("function_call")
-            if isinstance(call, dict):
-                turn.read_calls([call])
+    turn.read_calls_of(message)
+    if not turn.calls and isinstance(message.get("additional_kwargs"), dict):
+        turn.read_calls_of(message["additional_kwargs"])
     if not turn.seen:
         turn.read_part(message, DEPTH)
     if turn.calls and own is None:
@@ -169,7 +185,11 @@ def _role(message: Mapping[str, Any]) -> Role | None:
 
 def first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
     """The first of these members that is there."""
-    return next((holder[key] for key in keys if holder.get(key) is not None), None)
+    for key in keys:
+        value = holder.get(key)
+        if value is not None:
+            return value
+    return None
 
 
 class Turn:
@@ -225,6 +245,13 @@ class Turn:
             self.seen = self.silent = True
         elif not (self._call(part, kind) or self._result(part, kind) or self._media(part, kind)):
             self._words(part, depth)
+
+    def read_calls_of(self, message: Mapping[str, Any]) -> None:
+        called = message.get("tool_calls") or message.get("toolCalls")
+        if called:
+            self.read_calls(called)
+        if isinstance(message.get("function_call"), dict):
+            self.read_calls([message["function_call"]])
 
     def read_calls(self, calls: Any) -> None:
         calls = structure(calls)
