@@ -157,12 +157,12 @@ def _carried(tool: Truth, raw: str) -> Truth:
 def _happened(kind: str, truth: Truth, value: Callable[[str, Truth], Any]) -> Happened:
     emitted = truth.get("emitted") or {}
     facts = _facts([name for name, carried in emitted.items() if carried is not None], truth, value)
-    known = facts or _facts(_TELLING["error" if truth.get("error") else kind], truth, value)
+    known = facts or _facts(_TELLING["failed" if kind == "llm" and truth.get("error") else kind], truth, value)
     return Happened(kind, truth, facts, known)
 
 
 _TELLING = {
-    "error": ("error_message", "tool_error"),
+    "failed": ("error_message",),
     "llm": ("request_model", "input_tokens", "output_tokens", "user_text"),
     "tool": ("tool_name", "tool_arguments", "tool_result", "tool_error"),
 }
