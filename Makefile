@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test test-shippers test-producers check bench recordings fuzz soak dashboards docs lock
+.PHONY: help install demo test test-shippers test-producers check bench recordings fuzz fuzz-atheris soak dashboards docs lock
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|'
@@ -44,7 +44,13 @@ recordings: install  ## what the events tell of real producers' recordings, fact
 	$(BIN)/python -m bench.recordings
 
 fuzz: install  ## the property tests with many more examples
-	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/tocsin tests/ingest tests/reading
+	TOCSIN_FUZZ=50 $(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/tocsin tests/ingest tests/reading
+
+fuzz-atheris: install  ## inputs chosen by coverage, FUZZ_RUNS of them (Linux)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r requirements-fuzz.txt
+	PYTHONPATH=tests $(BIN)/python tests/parts/atheris_target.py .fuzz/corpus -runs=$(or $(FUZZ_RUNS),1000000) \
+	  -max_len=16384 -timeout=10 -rss_limit_mb=2048 -artifact_prefix=.fuzz/
 
 soak: install  ## the end-to-end test with ten times the kills
 	scripts/fetch-kafka

@@ -31,6 +31,8 @@ CARRIERS = (
     "payload", "data", "event", "record", "value", "content", "text", "line", "raw", "_raw",
 )  # fmt: skip
 
+_PARSED = frozenset(("log", "message", "msg", "body", "payload", "data", "event", "record"))  # or as a document
+
 # Who put a line into one of the carriers: the first whose keys are all there. Only a name for people.
 SHIPPERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("filebeat", ("@timestamp", "@metadata")),
@@ -71,7 +73,8 @@ def looks_like_json(text: str) -> bool:
 def _line(document: Json, known: Callable[[Any], bool]) -> Opened | None:
     """A line of a log, as JSON text or already parsed, beside what its shipper knows."""
     for key, carried in _carried(document):
-        if known(carried) if isinstance(carried, dict | list) else _holds_json(carried):
+        parsed = isinstance(carried, dict | list)
+        if (key in _PARSED and known(carried)) if parsed else _holds_json(carried):
             name = next((name for name, keys in SHIPPERS if all(k in document for k in keys)), key)
             return Opened(name, (Part(carried),), CARRIERS)
     return None

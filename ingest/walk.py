@@ -8,7 +8,7 @@ from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
 SHAPES = 100  # unknown shapes that one record is told to hold
-STRANGERS = 4_000  # unknown documents in one record before it is given up, and ten more for each item in it
+STRANGERS = 2_000  # unknown documents in one record before it is given up, and ten more for each item in it
 
 
 class Walk:
