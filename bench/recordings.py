@@ -59,7 +59,7 @@ def line(row: Row) -> str:
     score = row.score
     cells = [f"{row.recognised}/{row.records}", _counted(score.calls), _counted(score.tools)]
     cells += [f"{score.right[g]}/{score.told[g]}" if score.told[g] else "-" for g in GROUPS]
-    shown = "".join(f"{cell:>11}" for cell in cells)
+    shown = "".join(f"{cell:>13}" for cell in cells)
     return f"{row.name[:28]:29}{row.form[:25]:26}{shown}{score.share:>8.1%}"
 
 
@@ -103,7 +103,7 @@ def main() -> None:
     if not recordings.DATA.exists():
         raise SystemExit(f"no recordings in {recordings.DATA}")
     found = rows(options.names)
-    print(f"{'producer':29}{'form':26}" + "".join(f"{h:>11}" for h in ("records", "calls", "tools", *GROUPS)))
+    print(f"{'producer':29}{'form':26}" + "".join(f"{h:>13}" for h in ("records", "calls", "tools", *GROUPS)))
     for row in found:
         print(line(row))
         if options.wrong:

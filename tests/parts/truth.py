@@ -157,8 +157,8 @@ def _carried(tool: Truth, raw: str) -> Truth:
 def _happened(kind: str, truth: Truth, value: Callable[[str, Truth], Any]) -> Happened:
     emitted = truth.get("emitted") or {}
     facts = _facts([name for name, carried in emitted.items() if carried is not None], truth, value)
-    known = facts or _facts(_TELLING["failed" if kind == "llm" and truth.get("error") else kind], truth, value)
-    return Happened(kind, truth, facts, known)
+    sort = "failed" if kind == "llm" and truth.get("error") else kind
+    return Happened(kind, truth, facts, facts or _facts(_TELLING[sort], truth, value))
 
 
 _TELLING = {
