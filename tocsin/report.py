@@ -218,12 +218,17 @@ def _same_id(one: str, other: str) -> bool:
 
 
 def _executed(told: Report, span: Report) -> bool:
-    """Whether the result that a model call brought along may be that of this execution."""
+    """Whether the result that a model call brought along may be that of this execution.
+
+    Arguments that differ may be one call's in two spellings, but not where the ids are compared as well.
+    """
     if told.answered or span.answered or span.start > told.start + SLACK:
         return False
+    near = told.trace == span.trace != "" or told.session == span.session != ""
     if told.digest == span.digest != "":
-        return True
-    return told.trace == span.trace != ""
+        return near or not (told.session and span.session)
+    spelled = not (told.digest and span.digest and told.id and span.id)
+    return spelled and told.trace == span.trace != ""
 
 
 def _outer(one: Report, other: Report) -> Report | None:

@@ -381,6 +381,16 @@ def test_every_call_and_every_execution_is_told_once(seed: int, most: int) -> No
         assert event.status == "error" or (event.input_tokens and event.output_tokens)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 100_000))
+def test_what_comes_later_than_anything_waits_counts_once_all_the_same(seed: int) -> None:
+    told = story(seed)
+    batch, _ = run(KEPT, records(told.events, seed, apart=3.0))
+    events = counted(batch)
+    assert sum(event.kind == "llm" for event in events) == told.calls
+    assert sum(event.kind == "tool" for event in events) == told.executions
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 100_000), st.lists(st.integers(0, 60), max_size=12), st.sampled_from([0.001, 0.7, 3.0]))
 def test_batch_cuts_change_nothing(seed: int, cuts: list[int], apart: float) -> None:

@@ -139,6 +139,19 @@ def test_a_span_that_tells_little_learns_from_the_messages_that_came_first() -> 
         assert (event.span_id, event.duration_ms, event.tool_result) == ("1", 5.0, "21 C and sunny")
 
 
+def test_what_another_conversation_did_with_the_same_arguments_is_not_its() -> None:
+    other = span("u", span_id="1", session="s2", tool_arguments=CALL.arguments)
+    assert len(tools(other, call("t", ANSWERED, session="s1"))) == 2
+
+
+def test_under_a_mere_number_for_an_id_the_arguments_tell_executions_apart() -> None:
+    asked = Message("assistant", "", (ToolCall("call_0", "f", '{"n": "mine"}'),))
+    said = (*ASK, asked, Message("tool", "x", tool_call_id="call_0"))
+    other = span(tool_name="f", tool_call_id="call_0", span_id="1", tool_arguments='{"n": "other"}')
+    own = span(tool_name="f", tool_call_id="call_0", span_id="2", tool_arguments='{"n": "mine"}')
+    assert [event.span_id for event in tools(other, call("t", said), own)] == ["1", "2"]
+
+
 def test_two_spans_do_for_two_results_and_no_more() -> None:
     names = [f"call_5c67df788252a7d1e4568b{n}" for n in range(10, 13)]
     asked = Message(
