@@ -31,7 +31,8 @@ CARRIERS = (
     "payload", "data", "event", "record", "value", "content", "text", "line", "raw", "_raw",
 )  # fmt: skip
 
-_PARSED = frozenset(("log", "message", "msg", "body", "payload", "data", "event", "record"))  # or as a document
+# Those in which they put it also as a document, parsed.
+_PARSED = frozenset(("log", "message", "msg", "body", "payload", "data", "event", "record"))
 
 # Who put a line into one of the carriers: the first whose keys are all there. Only a name for people.
 SHIPPERS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -14,7 +14,10 @@ STRANGERS = 2_000  # unknown documents in one record before it is given up, and 
 class Walk:
     """Collects layers, formats and items of a record, within its limits."""
 
-    __slots__ = ("_limits", "_seen", "_strangers", "_unknown", "dense", "ignored", "items", "layers", "parsers", "room")
+    __slots__ = (
+        "_limits", "_seen", "_strangers", "_unknown",
+        "dense", "ignored", "items", "layers", "parsers", "room",
+    )  # fmt: skip
 
     def __init__(self, limits: LimitSettings) -> None:
         self._limits = limits

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.recognise import UNWRAPS, Recogniser
+from ingest.recognise import OBJECTS, UNWRAPS, Recogniser
 from ingest.surroundings import ATTRIBUTES, CHARACTERS
-from ingest.walk import SHAPES
+from ingest.walk import SHAPES, STRANGERS
 from tocsin.model import Event, Message, Reject
 from tocsin.settings import LimitSettings
 
@@ -106,7 +106,7 @@ def test_envelopes_of_bytes_are_opened_as_deep_as_others() -> None:
 
 
 def test_what_parts_expand_to_is_bounded_in_all() -> None:
-    bomb = base64(gzip.compress(b"[" + b"0," * 300_000 + b"0]"))
+    bomb = base64(gzip.compress(b'{"x":"' + b"x" * 600_000 + b'"}'))
     found = look({"records": [{"data": bomb}] * 20}, record_bytes=1 << 20)
     assert reasons(found) == ["unrecognised", *["too_large"] * 19]
 
@@ -128,6 +128,32 @@ def test_parts_are_as_many_as_events_may_be() -> None:
     lines = {"logGroup": "g", "logEvents": [{"message": NATIVE}] * 50}
     assert reasons(look(lines, events_per_record=10)) == ["event"] * 10 + ["too_many"]
     assert reasons(look({"records": [json.loads(NATIVE)] * 50}, events_per_record=10))[-1] == "too_many"
+
+
+def test_a_record_of_nothing_but_unknown_documents_is_given_up() -> None:
+    strangers = [{"a": 1}] * 10_000
+    assert reasons(look(strangers)) == ["unrecognised", "too_many"]
+    assert reasons(look([*strangers[: STRANGERS - 1], json.loads(NATIVE)])) == ["unrecognised", "event"]
+    lines = {"logGroup": "g", "logEvents": [*[{"message": "plain"}] * 10_000, {"message": NATIVE}]}
+    assert reasons(look(lines)) == ["unrecognised", "event"]
+
+
+def test_a_document_with_very_many_objects_is_refused() -> None:
+    body = {"litellm_call_id": "1", "call_type": "acompletion", "messages": [{}] * OBJECTS}
+    for value in (body, {"log": json.dumps(body)}, [body]):
+        assert reasons(look(value)) == ["too_many"]
+    native = {"tocsin": 1, "input": [{}] * OBJECTS}
+    assert reasons(look(json.dumps(native, separators=(",", ":")).encode())) == ["too_many"]
+    assert reasons(look(body | {"messages": [{"role": "user", "content": "{" * 100_000}]})) == ["event"]
+
+
+def test_a_fingerprint_that_raises_does_not_fit() -> None:
+    def raising(document: Any) -> bool:
+        raise TypeError("unhashable")
+
+    recogniser = Recogniser()
+    recogniser._unmarked = [each._replace(fits=raising) for each in recogniser._unmarked]
+    assert reasons(list(recogniser.decode(b'{"a":1}').items)) == ["unrecognised"]
 
 
 def test_lists_in_lists_are_bounded() -> None:
