@@ -105,8 +105,8 @@ class Logs:
         self._events: list[Event] = []
         self._calls: dict[tuple[str, str], tuple[Span, Fields]] = {}
 
-    def events(self) -> Sequence[Event]:
-        return [*self._events, *(self._call(span, resource) for span, resource in self._calls.values())]
+    def events(self) -> Sequence[Event | Reject]:
+        return [*self._events, *(self._told(span, resource) for span, resource in self._calls.values())]
 
     def add(self, log: Log, resource: Fields) -> bool:
         """Whether the record tells of anything of ours."""
@@ -151,6 +151,12 @@ class Logs:
         call.attributes = {**call.attributes, **span.attributes}
         if not span.span_id and name == "gen_ai.choice":
             self._events.append(self._call(*self._calls.pop(key)))
+
+    def _told(self, span: Span, resource: Fields) -> Event | Reject:
+        try:
+            return self._call(span, resource)
+        except (TooDeep, TooMany, *_WRONG) as error:
+            return _refused("log record", error)
 
     def _call(self, span: Span, resource: Fields) -> Event:
         span.attributes.pop("event.name", None)

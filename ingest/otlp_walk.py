@@ -58,6 +58,7 @@ def attributes_of(holder: Json, depth: int = 64) -> Attributes:
                 attributes[key] = (
                     value if type(value) is str and kind in _TEXTS else single(kind, value, depth)
                 )
+        "".join(attributes)  # raises where a key is no text
     except (KeyError, TypeError, AttributeError):
         return _odd_attributes(pairs, depth)
     return attributes
