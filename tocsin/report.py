@@ -115,11 +115,15 @@ def report(
     own = (event.join, event.trace_id, event.span_id, event.parent_span_id, event.session, *said)
     joined = "".join(own)
     if len(joined) > 4 * KEY_CHARACTERS or not joined.isascii():
-        own = tuple([short(name) for name in own])  # type: ignore[assignment]
+        own = (
+            short(own[0]), short(own[1]), short(own[2]), short(own[3]), short(own[4]), short(own[5]),
+            short(own[6]), short(own[7]),
+        )  # fmt: skip
+    join, trace, span, parent, session, identity, name, answering = own
     maker = f"{event.operation} {event.provider}"[:KEY_CHARACTERS] if lacks else ""
     start = event.original_time or event.time  # times that were put right tell no order
     return Report(
-        event.kind, event.half, *own,
+        event.kind, event.half, join, trace, span, parent, session, identity, name, answering,
         start, start + (event.duration_ms or 0.0) / 1e3, event.input_tokens, event.output_tokens,
         event.status == "error", event.content_available or bool(event.input or event.output), digest,
         lacks, maker, also, 0, parted, answered,

@@ -152,14 +152,15 @@ class Teller:
             "operation": "execute_tool",
             "tool_name": call.name,
         }
-        told = {"tool_arguments": call.arguments, "tool_result": result, "content_available": True}
+        told: dict[str, Any] = {"tool_arguments": call.arguments, "tool_result": result}
+        told["content_available"] = True
         style = self.chance.randrange(5)
         if style == 0:
             return []
         outer = self._span(trace, tool_call_id=call.id if style != 2 else "", **base, **told)
         if style < 4:
             return [outer]
-        inner = base | {"time": self.now + 0.1, "parent_span_id": outer.span_id}
+        inner: dict[str, Any] = base | {"time": self.now + 0.1, "parent_span_id": outer.span_id}
         return [outer, self._span(trace, 0.8, **inner)]
 
 
@@ -180,7 +181,8 @@ def story(seed: int, conversations: int = 4) -> Story:
 
 def records(events: list[Event], seed: int = 0, *, most: int = 3, apart: float = 0.001) -> list[Unpacked]:
     """The events in records of a few, all of which arrive long before anything has waited in vain."""
-    chance, made, at = random.Random(seed), [], 0
+    chance, at = random.Random(seed), 0
+    made: list[Unpacked] = []
     while at < len(events):
         size = chance.randint(1, most)
         items = events[at : at + size]

@@ -186,15 +186,20 @@ USED: dict[str, Any] = {"input_tokens": 9, "output_tokens": 3}
 
 def spanned(span: str, parent: str = "", trace: str = "t", **fields: Any) -> Event:
     """A span of a second that began at noon."""
-    fields = {"time": NOON, "duration_ms": 1000.0, "model": "m", "operation": "chat"} | fields
-    return Event(trace_id=trace, span_id=span, parent_span_id=parent, join=f"{trace}:{span}", **fields)
+    usual: dict[str, Any] = {"time": NOON, "duration_ms": 1000.0, "model": "m", "operation": "chat"}
+    own: dict[str, Any] = {
+        "trace_id": trace,
+        "span_id": span,
+        "parent_span_id": parent,
+        "join": f"{trace}:{span}",
+    }
+    return Event(**usual | fields | own)
 
 
 def inner(**fields: Any) -> Event:
     """The provider's own span inside another one."""
-    return spanned(
-        "c", **{"parent": "p", "time": NOON + 0.1, "duration_ms": 800.0, "response_id": "r"} | USED | fields
-    )
+    usual: dict[str, Any] = {"parent": "p", "time": NOON + 0.1, "duration_ms": 800.0, "response_id": "r"}
+    return spanned("c", **usual | USED | fields)
 
 
 def counted(batch: Batch) -> list[Event]:

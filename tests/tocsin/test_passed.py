@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tocsin.merging import Held
 from tocsin.model import Event, Signals
 from tocsin.passed import COMPARED, PAGE, PASSED_SECONDS, Passed
@@ -12,9 +10,15 @@ from tocsin.report import Report
 LIMIT = 4 * PAGE
 
 
-def report(number: int, **fields: Any) -> Report:
-    fields = {"response_id": f"r{number}", "time": 1e9 + number, "model": "m"} | fields
-    event = Event(trace_id=f"t{number}", span_id="s", join=f"t{number}:s", **fields)
+def report(number: int, response: str = "") -> Report:
+    event = Event(
+        trace_id=f"t{number}",
+        span_id="s",
+        join=f"t{number}:s",
+        response_id=response or f"r{number}",
+        time=1e9 + number,
+        model="m",
+    )
     return Held(event, Signals()).report()
 
 
@@ -48,11 +52,11 @@ def test_old_ones_are_forgotten_where_there_is_room() -> None:
 def test_many_under_one_name_are_compared_with_the_newest_only() -> None:
     passed = Passed(LIMIT)
     for number in range(3 * COMPARED):
-        one = report(number, response_id="constant")
+        one = report(number, "constant")
         passed.add(one, one.keys()[0], 1e9)
     assert len(passed._by_name["constant"]) == COMPARED  # type: ignore[arg-type]
     for number in range(3 * COMPARED, 3 * LIMIT):
-        one = report(number, response_id="constant")
+        one = report(number, "constant")
         passed.add(one, one.keys()[0], 1e9)
     assert len(passed._by_name["constant"]) == COMPARED  # type: ignore[arg-type]
 

@@ -92,7 +92,7 @@ def test_of_several_that_are_the_same_the_one_with_the_same_figures_is_meant() -
 
 def test_hostile_names_are_bounded_and_can_be_saved() -> None:
     long = "\ud800" + "x" * 1_000_000
-    fields = dict.fromkeys(
+    fields: dict[str, Any] = dict.fromkeys(
         ("join", "trace_id", "span_id", "parent_span_id", "session", "response_id", "model"), long
     )
     names, looks = report(**fields).keys()

@@ -25,24 +25,15 @@ SAY = (Message("assistant", "It is sunny."),)
 
 
 def call(trace: str, said: tuple[Message, ...], *answer: Message, **fields: Any) -> Event:
-    fields = {
-        "time": NOON,
-        "input": said,
-        "output": answer or SAY,
-        "input_tokens": 9,
-        "output_tokens": 3,
-    } | fields
-    return Event(trace_id=trace, span_id=f"s-{trace}", join=f"{trace}:s-{trace}", model="m", **fields)
+    usual: dict[str, Any] = {"time": NOON, "input_tokens": 9, "output_tokens": 3, "model": "m"}
+    own: dict[str, Any] = {"trace_id": trace, "span_id": f"s-{trace}", "join": f"{trace}:s-{trace}"}
+    return Event(**usual | {"input": said, "output": answer or SAY} | own | fields)
 
 
 def span(trace: str = "t", **fields: Any) -> Event:
-    fields = {
-        "time": NOON - 1,
-        "duration_ms": 10.0,
-        "tool_name": "get_weather",
-        "tool_result": "21 C",
-    } | fields
-    return Event(kind="tool", operation="execute_tool", trace_id=trace, content_available=True, **fields)
+    usual: dict[str, Any] = {"time": NOON - 1, "duration_ms": 10.0, "tool_name": "get_weather"}
+    own: dict[str, Any] = {"kind": "tool", "operation": "execute_tool", "trace_id": trace}
+    return Event(**usual | own | {"tool_result": "21 C", "content_available": True} | fields)
 
 
 def tools(*events: Event, step: float = 0.1, mode: Any = "full", **settings: Any) -> list[Event]:
