@@ -6,6 +6,7 @@ import gzip
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from random import Random
 from typing import Any
@@ -113,7 +114,7 @@ def _names(node: Any) -> Iterator[str]:
 def _change(node: Any, put: Callable[[Any], None], chance: Random) -> None:
     match chance.randrange(6):
         case 0:
-            put(chance.choice(_ODD))
+            put(deepcopy(chance.choice(_ODD)))
         case 1:
             put(_piece(chance))
         case 2 if isinstance(node, dict):
@@ -131,7 +132,7 @@ def _change(node: Any, put: Callable[[Any], None], chance: Random) -> None:
 def _piece(chance: Random) -> Any:
     """A value out of any document."""
     inner = list(nodes(chance.choice(documents())))
-    return json.loads(json.dumps(chance.choice(inner)[0])) if inner else chance.choice(_ODD)
+    return json.loads(json.dumps(chance.choice(inner)[0])) if inner else deepcopy(chance.choice(_ODD))
 
 
 def _wrapped(data: bytes, chance: Random) -> bytes:
