@@ -25,6 +25,7 @@ class Leaf(ABC):
     evidence: ClassVar[str]  # "recorded" from real producers, or written "from documentation only"
     # One of these keys is at the top of each of its documents; empty: not known, so it is asked last.
     marks: ClassVar[frozenset[str]] = frozenset()
+    family: ClassVar[str] = ""  # formats of one family exclude one another by the way in which they are told
 
     def __init__(self, limits: LimitSettings | None = None) -> None:
         self.limits = limits or LimitSettings()
@@ -33,6 +34,11 @@ class Leaf(ABC):
     @abstractmethod
     def fits(cls, document: Json) -> bool:
         """Whether a document is of this format: looks at a few keys and never raises."""
+
+    @classmethod
+    def kin(cls, document: Json) -> bool:
+        """Whether it, or one of its family, fits."""
+        return cls.fits(document)
 
     @abstractmethod
     def read(self, document: Any) -> Decoded:

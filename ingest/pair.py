@@ -124,6 +124,13 @@ def _url(places: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
+def _spoken(document: Json) -> providers.Api:
+    found = halves(document)
+    if found is None:
+        return ""
+    return providers.api(beginning(found.request), beginning(found.response), found.url)
+
+
 class Pair(Leaf):
     """A request with its answer, or an answer alone, in one provider's words."""
 
@@ -133,13 +140,15 @@ class Pair(Leaf):
                        "output", "stopReason", "messageStart", "messageStop", "contentBlockStart",
                        "contentBlockDelta"))  # fmt: skip
     speaks: ClassVar[providers.Api]
+    family = "pair"
 
     @classmethod
     def fits(cls, document: Json) -> bool:
-        found = halves(document)
-        if found is None:
-            return False
-        return providers.api(beginning(found.request), beginning(found.response), found.url) == cls.speaks
+        return _spoken(document) == cls.speaks
+
+    @classmethod
+    def kin(cls, document: Json) -> bool:
+        return _spoken(document) != ""
 
     def read(self, document: Any) -> Decoded:
         found = halves(document)

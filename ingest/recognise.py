@@ -59,7 +59,10 @@ class Format(NamedTuple):
     fits: Callable[[Json], bool]
     read: Callable[[Json], Decoded]
     marks: frozenset[str]  # one of these keys is in each of its documents; empty: not known
-    before: frozenset[str] | None = None  # marks of the formats that are asked before it; None: not known
+    family: str = ""  # those of one family exclude one another
+    kin: Callable[[Json], bool] | None = None  # whether it or one of its family fits; None: as `fits`
+    ahead: tuple[Format, ...] = ()  # what is asked before it, one of each family and none of its own
+    before: frozenset[str] = frozenset()  # their marks
 
 
 class Recogniser:
@@ -96,7 +99,8 @@ class Recogniser:
         for name in LEAVES:
             cls = registry.resolve(DECODERS[name]) if only in ("", name) else None
             if isinstance(cls, type) and issubclass(cls, Leaf):
-                made.append(Format(name, cls.fits, cls(self._limits).safely, cls.marks))
+                leaf = cls(self._limits)
+                made.append(Format(name, cls.fits, leaf.safely, cls.marks, cls.family, cls.kin))
         return made
 
     def decode(self, value: bytes) -> Decoded:
@@ -266,10 +270,10 @@ class Recogniser:
 
     def _leaf_of(self, document: Json) -> Format | None:
         last = self._last
-        if last and last.before is not None and _fits(last, document) and last.before.isdisjoint(document):
+        if last and _holds(last.fits, document) and not _claimed(last, document):
             return last
         for each in self._unmarked if self._marks.isdisjoint(document) else self._formats:
-            if _fits(each, document):
+            if _holds(each.fits, document):
                 self._last = each
                 return each
         return None
@@ -306,14 +310,14 @@ def shape(document: Mapping[str, Any]) -> str:
 
 
 def _ordered(formats: Sequence[Format]) -> list[Format]:
-    """Those whose keys are known first, each with the keys of those before it."""
-    marked = [each for each in formats if each.marks]
-    before: frozenset[str] = frozenset()
+    """Those whose keys are known first, each with those that go before it."""
     ordered: list[Format] = []
-    for each in marked:
-        ordered.append(each._replace(before=before))
-        before |= each.marks
-    return [*ordered, *(each._replace(before=before) for each in formats if not each.marks)]
+    for each in sorted(formats, key=lambda each: not each.marks):
+        others = {other.family or other.name: other for other in ordered if other.marks}
+        others.pop(each.family, None)
+        before = frozenset().union(*(other.marks for other in others.values()))
+        ordered.append(each._replace(ahead=tuple(others.values()), before=before))
+    return ordered
 
 
 def _json(text: bytes) -> bool:
@@ -327,9 +331,17 @@ def _json(text: bytes) -> bool:
     return True
 
 
-def _fits(each: Format, document: Json) -> bool:
+def _claimed(last: Format, document: Json) -> bool:
+    """Whether a format that goes before it would take the document."""
+    if last.before.isdisjoint(document):
+        return False
+    near = (other for other in last.ahead if not other.marks.isdisjoint(document))
+    return any(_holds(other.kin or other.fits, document) for other in near)
+
+
+def _holds(fits: Callable[[Json], bool], document: Json) -> bool:
     try:
-        return each.fits(document)
+        return fits(document)
     except (KeyError, TypeError, ValueError, AttributeError):
         return False  # a value of a type that the fingerprint did not expect
 
