@@ -30,6 +30,7 @@ class Flat(Leaf):
     """Spans and log records in the words of the conventions, one a record."""
 
     name = "span"
+    family = "single"  # what coding agents wrote is not taken by the others
     title = "single span or log record"
     evidence = "from documentation only"
 

@@ -1,14 +1,13 @@
 """Which format a record is in: told by the record alone, layer by layer.
 
 Layers (compression, lines, arrays, envelopes) are opened until a document is found whose fingerprint
-is known. What a record becomes never depends on the records before it: the format that fitted last is
-asked first, and its word counts only where no format that goes before it could fit.
+is known. What a record becomes never depends on the records before it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,6 +16,7 @@ from msgspec.structs import force_setattr
 from ingest import DECODERS, otlp
 from ingest.compression import GZIP, Damaged, TooLarge, compressed, expand
 from ingest.envelopes import Opened, Part, opened
+from ingest.fingerprints import Format, Formats
 from ingest.leaf import Leaf
 from ingest.lenient import Unreadable, loads
 from ingest.mapping import Mapped, MappingSettings
@@ -52,19 +52,6 @@ class Recognition(NamedTuple):
     ignored: int = 0
 
 
-class Format(NamedTuple):
-    """A leaf format, ready to be asked."""
-
-    name: str
-    fits: Callable[[Json], bool]
-    read: Callable[[Json], Decoded]
-    marks: frozenset[str]  # one of these keys is in each of its documents; empty: not known
-    family: str = ""  # those of one family exclude one another
-    kin: Callable[[Json], bool] | None = None  # whether it or one of its family fits; None: as `fits`
-    ahead: tuple[Format, ...] = ()  # what is asked before it, one of each family and none of its own
-    before: frozenset[str] = frozenset()  # their marks
-
-
 class Recogniser:
     """Decodes records of any known format, or of one that is forced."""
 
@@ -79,10 +66,7 @@ class Recogniser:
         self._native = NativeDecoder(self._limits) if only in ("", "native") else None
         self._otlp = OtlpDecoder(self._limits) if only in ("", "otlp") else None
         self._proto = OtlpProtoDecoder(self._limits) if only in ("", "otlp", "otlp_proto") else None
-        self._formats = _ordered(self._made(mappings or {}, only))
-        self._marks = frozenset().union(*(each.marks for each in self._formats))
-        self._unmarked = [each for each in self._formats if not each.marks]
-        self._last: Format | None = None
+        self._formats = Formats(self._made(mappings or {}, only))
 
     def _made(self, mappings: Mapping[str, MappingSettings], only: str) -> list[Format]:
         made: list[Format] = []
@@ -204,7 +188,7 @@ class Recogniser:
             return self._each("array", document, walk, unwraps)
         if not isinstance(document, dict):
             return walk.unrecognised(type(document).__name__)
-        leaf = self._leaf_of(document)
+        leaf = self._formats.of(document)
         if leaf is not None:
             return self._leaf(leaf, document, walk)
         envelope = opened(document, self._known) if unwraps else None
@@ -266,17 +250,7 @@ class Recogniser:
     def _known(self, carried: Any) -> bool:
         if isinstance(carried, list):
             return bool(carried) and self._known(carried[0])
-        return isinstance(carried, dict) and self._leaf_of(carried) is not None
-
-    def _leaf_of(self, document: Json) -> Format | None:
-        last = self._last
-        if last and _holds(last.fits, document) and not _claimed(last, document):
-            return last
-        for each in self._unmarked if self._marks.isdisjoint(document) else self._formats:
-            if _holds(each.fits, document):
-                self._last = each
-                return each
-        return None
+        return isinstance(carried, dict) and self._formats.of(carried) is not None
 
     def _leaf(self, leaf: Format, document: Json, walk: Walk) -> None:
         if leaf.name != "otlp" and walk.dense and _crowded(document):
@@ -309,17 +283,6 @@ def shape(document: Mapping[str, Any]) -> str:
     return ",".join([*keys[:SHAPE_KEYS], *more])
 
 
-def _ordered(formats: Sequence[Format]) -> list[Format]:
-    """Those whose keys are known first, each with those that go before it."""
-    ordered: list[Format] = []
-    for each in sorted(formats, key=lambda each: not each.marks):
-        others = {other.family or other.name: other for other in ordered if other.marks}
-        others.pop(each.family, None)
-        before = frozenset().union(*(other.marks for other in others.values()))
-        ordered.append(each._replace(ahead=tuple(others.values()), before=before))
-    return ordered
-
-
 def _json(text: bytes) -> bool:
     """Whether text is a JSON document. A length in protobuf can look like the beginning of one."""
     if text.lstrip()[:1] not in (b"{", b"["):
@@ -329,21 +292,6 @@ def _json(text: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
-
-
-def _claimed(last: Format, document: Json) -> bool:
-    """Whether a format that goes before it would take the document."""
-    if last.before.isdisjoint(document):
-        return False
-    near = (other for other in last.ahead if not other.marks.isdisjoint(document))
-    return any(_holds(other.kin or other.fits, document) for other in near)
-
-
-def _holds(fits: Callable[[Json], bool], document: Json) -> bool:
-    try:
-        return fits(document)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return False  # a value of a type that the fingerprint did not expect
 
 
 def _crowded(document: Any) -> bool:

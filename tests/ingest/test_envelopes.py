@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.fingerprints import Formats
 from ingest.recognise import OBJECTS, UNWRAPS, Recogniser
 from ingest.surroundings import ATTRIBUTES, CHARACTERS
 from ingest.walk import SHAPES, STRANGERS
@@ -152,8 +153,8 @@ def test_a_fingerprint_that_raises_does_not_fit() -> None:
         raise TypeError("unhashable")
 
     recogniser = Recogniser()
-    recogniser._unmarked = [each._replace(fits=raising) for each in recogniser._unmarked]
-    assert reasons(list(recogniser.decode(b'{"a":1}').items)) == ["unrecognised"]
+    recogniser._formats = Formats([each._replace(fits=raising) for each in recogniser._formats])
+    assert reasons(list(recogniser.decode(b'{"jsonrpc":"2.0"}').items)) == ["unrecognised"]
 
 
 def test_lists_in_lists_are_bounded() -> None:

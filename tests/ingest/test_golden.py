@@ -11,7 +11,8 @@ import pytest
 from parts.golden import GOLDEN, Case, cases, plain
 
 from ingest import DECODERS
-from ingest.recognise import Format, Recogniser
+from ingest.fingerprints import Format
+from ingest.recognise import Recogniser
 
 CASES = list(cases())
 NAMES = [case.path.relative_to(GOLDEN).as_posix() for case in CASES]
@@ -64,7 +65,7 @@ def inside(value: Any, depth: int) -> Iterator[dict[str, Any]]:
 
 
 def formats() -> list[Format]:
-    return Recogniser()._formats
+    return list(Recogniser()._formats)
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)

@@ -6,10 +6,12 @@ Half of the inputs are mutated as JSON by structure, the others by libFuzzer.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from random import Random
+from typing import Any
 
-import atheris
+atheris: Any = import_module("atheris")  # only on Linux, and without types
 
 with atheris.instrument_imports(include=["ingest", "tocsin"]):
     from parts import mutation
