@@ -169,7 +169,9 @@ class Pipeline:
     def _connect(self, exchange: Any | None, stop: threading.Event) -> Worker | None:
         """The worker with everything it needs open; None where it was stopped before that."""
         settings = self._settings
-        source = self._log_of(exchange)
+        source = self._patiently("exchange", lambda: self._log_of(exchange), stop)
+        if source is None:
+            return None
         lent = Lent(self.watchers.metrics, self.watchers.health, settings.keys)
 
         def read() -> Any:

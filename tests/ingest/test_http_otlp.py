@@ -223,7 +223,7 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
 ENCODED = {
     "identity": BODY,
     "gzip": gzip.compress(BODY[:600]) + gzip.compress(BODY[600:]),
-    "x-gzip": gzip.compress(BODY),
+    "x-gzip": gzip.compress(BODY, mtime=0),
     "deflate": zlib.compress(BODY),
     "zstd": zstandard.compress(BODY),
 }

@@ -170,7 +170,7 @@ def retried(log: MemoryLog, tables: MemoryTables, entries: Sequence[Reject]) -> 
 
 
 def test_entries_are_read_again_once_however_often() -> None:
-    log, tables = quarantined([line(1), b"{broken", line(2), line(3), b"[]"])
+    log, tables = quarantined([line(1), b"{broken", line(2), line(3), b"null"])
     entries = list(tables.rejects)
     sieve = retried(log, tables, entries)
     assert (sieve.read, sieve.still, sieve.changed) == (3, 2, 0)

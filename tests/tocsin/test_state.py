@@ -17,7 +17,7 @@ from tocsin.chain import CHUNK, ROUND
 from tocsin.contracts import About, Saved, StateUnreadable
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, step
 from tocsin.model import Event, Message
-from tocsin.settings import ContentSettings, DetectorOptions
+from tocsin.settings import ContentSettings, DetectorOptions, LimitSettings
 
 NOON = 1.8e9
 MANY = Plan(instances=(Instance("every", "every", Every(n=1_000_000)),))
@@ -66,9 +66,9 @@ def test_a_small_state_is_written_whole_every_time() -> None:
 
 
 def test_chunks_are_bounded_whatever_is_in_them() -> None:
-    full = Plan(content=ContentSettings(mode="full"))
+    full = Plan(content=ContentSettings(mode="full"), limits=LimitSettings(text_characters=1 << 20))
     state, store = PartitionState.fresh(full, "log", 0), Store()
-    texts = tuple(Message("user", f"word{number} " * 30_000) for number in range(30))
+    texts = tuple(Message("user", f"word{number} " * 9_000) for number in range(45))
     step(full, state, [Unpacked(0, 1, NOON, [Event(join="j", half="span", input=texts)], 1)])
     store.save(state)
     chunks = store.kept[1][1]
