@@ -219,6 +219,8 @@ class _Release:
         force_setattr(event, "log_index", self._rows.events)
         force_setattr(event, "arrival", self._clock)
         self._rows.events += 1
+        if event.kind == "llm" and not event.response_model and event.status == "ok":
+            force_setattr(event, "response_model", event.model)
         if self._state.prices:
             self._state.prices.apply(event)
         self._batch.events.append(event)

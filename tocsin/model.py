@@ -152,7 +152,7 @@ class Event(
     # The model call.
     provider: str = ""
     model: str = ""  # as requested
-    response_model: str = ""
+    response_model: str = ""  # that answered; the requested one where nobody tells
     response_id: str = ""
     input_tokens: int | None = None  # cached tokens included
     output_tokens: int | None = None

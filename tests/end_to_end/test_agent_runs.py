@@ -77,13 +77,16 @@ def expected_events(values: list[bytes]) -> int:
     )
 
 
-def produce(brokers: str, topic: str, values: list[bytes], seconds: float) -> None:
-    """Without keys, evenly in time, over all partitions."""
+def produce(brokers: str, topic: str, values: list[bytes], reaper: Reaper) -> None:
+    """Without keys, over all partitions: evenly in time, and on a slow machine as fast as kills come."""
     producer = KafkaProducer(bootstrap_servers=brokers, compression_type="zstd", linger_ms=5)
     started = time.monotonic()
     for number, value in enumerate(values):
         producer.send(topic, value, partition=number % SOURCE_PARTITIONS)
-        time.sleep(max(0.0, started + seconds * number / len(values) - time.monotonic()))
+        share = number / len(values)
+        time.sleep(max(0.0, started + SECONDS * share - time.monotonic()))
+        while reaper.kills < KILLS * share - 1 and time.monotonic() < started + LIMIT / 2:
+            time.sleep(0.05)
     producer.flush(30)
     producer.close()
 
@@ -142,7 +145,7 @@ def test_kills_and_rebalancing_lose_nothing_and_double_nothing(
     guest = WorkerProcess("guest", tmp_path, clickhouse.port, **settings)
     migrate(tmp_path / "w0.toml")
     reaper = Reaper(workers, seed=7)
-    producing = threading.Thread(target=produce, args=(kafka.brokers, topic, values, SECONDS))
+    producing = threading.Thread(target=produce, args=(kafka.brokers, topic, values, reaper))
     try:
         reaper.start()
         until(lambda: exchange in kafka_topics(kafka), 60, "making the exchange", workers)
