@@ -316,7 +316,7 @@ def _warnings(parts: Mapping[str, Any]) -> list[str]:
     for name, secret in privacy.keys.items() if privacy is not None else ():
         if len(secret) < SHORTEST_SECRET:
             warnings.append(
-                f"[privacy] keys.{name}: shorter than {SHORTEST_SECRET} characters, so pseudonyms can be undone "
-                "by whoever guesses it; take 32 random bytes: openssl rand -base64 32"
+                f"[privacy] keys.{name}: shorter than {SHORTEST_SECRET} characters, so pseudonyms can be "
+                "undone by whoever guesses it; take 32 random bytes: openssl rand -base64 32"
             )
     return warnings

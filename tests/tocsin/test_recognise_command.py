@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_people_see_a_table_that_cannot_act_on_their_terminal(
 ) -> None:
     with records.open("ab") as file:
         file.write(b'{"\\u001b[2J": 1}\n{"resourceMetrics": []}\n')
-    monkeypatch.setattr(recognise.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["recognise", str(records)]) == 1
     rows = capfd.readouterr().out
     assert "envelope:fluent_bit" in rows and "812+44 tokens" in rows and "user=u-17" in rows
