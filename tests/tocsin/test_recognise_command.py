@@ -14,7 +14,6 @@ import msgspec
 import pytest
 
 from tocsin.__main__ import main
-from tocsin.commands import recognise
 from tocsin.model import Event, Message
 
 EVENT = Event(
