@@ -201,11 +201,9 @@ def test_events_belong_to_the_tenant_that_sent_them_and_are_stored_once_over_res
         post(port, UMBRELLA, ["c"])
         house.wait(3)
     assert [event.tenant for event, _ in house.tables.events] == ["acme", "acme", "umbrella"]
-    assert [(event.source, event.log_offset) for event, _ in house.tables.events] == [
-        ("http", 0),
-        ("http", 1),
-        ("http", 2),
-    ]
+    assert {event.source for event, _ in house.tables.events} == {"http"}
+    offsets = [event.log_offset for event, _ in house.tables.events]
+    assert offsets[:2] == [0, 1] and offsets[2] >= 2, "a tick may have come between"
     assert house.tables.doubled == 0
 
 
