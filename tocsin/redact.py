@@ -17,7 +17,7 @@ from tocsin.pseudonym import Own, Pseudonyms
 from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 
 MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
-REACH = 20_000  # characters read beyond an excerpt: no pattern is longer, so no secret is cut in half
+REACH = 1024  # characters read beyond an excerpt: longer secrets are one word, or show by how they begin
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
 _TOKEN = string.ascii_letters + string.digits + "_+/=.~%@:-"
 _NUMBER = string.digits + " -.()+"
@@ -38,6 +38,7 @@ NAMES = (  # of these some are made from the name of a person
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
 _all_names = attrgetter(*WORDS, *NAMES)
+_BETWEEN = "\n\0\n"  # no pattern reaches across it
 _FOUND = 8192  # names and identities of which it is remembered what they became
 
 
@@ -99,6 +100,7 @@ class Redaction:
         self._kept = [field for field in IDENTITIES if field not in self._pseudonyms.fields]
         self._own: Sequence[Own] = ()
         self._tenant, self._clock = "", 0.0
+        self._clear = False  # there is nothing to be replaced in this event
 
     def event(self, event: Event, signals: Signals | None = None, clock: float = 0.0) -> None:
         """Only this step writes content of a frozen event.
@@ -110,16 +112,15 @@ class Redaction:
             force_setattr(event, "former", ())
         self._tenant, self._clock = event.tenant, clock
         self._own = self._pseudonyms.replace(event, clock) if self._pseudonyms else ()
-        self._clean_names(event)
         told = None if event.join or event.half or self._limit < 0 else signals
+        new_input = None if told is None else told.new_input
+        new_output = None if told is None else told.new_output
+        self._clear = not self._pseudonyms and self._nothing_in(event, new_input, new_output)
+        self._clean_names(event)
         if event.input:
-            force_setattr(
-                event, "input", self._messages(event.input, None if told is None else told.new_input)
-            )
+            force_setattr(event, "input", self._messages(event.input, new_input))
         if event.output:
-            force_setattr(
-                event, "output", self._messages(event.output, None if told is None else told.new_output)
-            )
+            force_setattr(event, "output", self._messages(event.output, new_output))
         if (
             event.attributes
             or event.tool_definitions
@@ -130,6 +131,33 @@ class Redaction:
             or event.tool_result is not None
         ):
             self._rest(event)
+        self._clear = False
+
+    def _nothing_in(
+        self, event: Event, new_input: Collection[int] | None, new_output: Collection[int] | None
+    ) -> bool:
+        """One look at all of an event that is kept: mostly there is nothing to be replaced."""
+        texts: list[str] = list(_all_names(event))
+        for messages, new in ((event.input, new_input), (event.output, new_output)):
+            for at, message in enumerate(messages):
+                told = self._limit and (new is None or at in new)
+                if told:
+                    texts.append(self._cut(message.text))
+                if message.name or message.tool_call_id or message.tool_calls:
+                    texts += (message.name, message.tool_call_id)
+                    for call in message.tool_calls:
+                        texts += (call.id, call.name, self._cut(call.arguments) if told else "")
+        if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
+            texts += (self._cut(event.tool_arguments or ""), self._cut(event.tool_result or ""))
+            texts.append(event.error_message[: MESSAGE_CHARACTERS + REACH])
+            texts += event.attributes
+            texts += [whole(text, self._limits.attribute_characters) for text in event.attributes.values()]
+        for document in event.documents:
+            texts += (document.id, self._cut(document.text))
+        for tool in event.tool_definitions:
+            texts += (tool.name, tool.digest, self._cut(tool.description))
+        joined = _BETWEEN.join((*texts, *event.invalid_fields))
+        return self._finder.redact(joined) == joined
 
     def _rest(self, event: Event) -> None:
         if event.tool_arguments is not None:
@@ -165,8 +193,8 @@ class Redaction:
             name = getattr(event, field)
             if name and (len(name) > most or " " in name):
                 force_setattr(event, field, self._namer.stand_in(name))
-        joined = "\n".join(_all_names(event))
-        if self._hidden(joined) != joined or self._finder.redact(joined) != joined:
+        names = "\n".join(_all_names(event)) if not self._clear else ""
+        if names and (self._hidden(names) != names or self._finder.redact(names) != names):
             for field in (*WORDS, *NAMES):
                 name = getattr(event, field)
                 if name and (clean := self._name(name, own=field in NAMES)) != name:
@@ -181,6 +209,8 @@ class Redaction:
             return name
         if len(name) >= NAME_CHARACTERS:
             name = whole(name, NAME_CHARACTERS)
+        elif self._clear:
+            return name
         if self._own:
             name = self._hidden(name, plain=own)
         return self._namer.clean(name)
@@ -238,9 +268,15 @@ class Redaction:
     def _text(self, text: str) -> str:
         if not self._limit or not text:
             return ""
+        clean = self._clean(self._cut(text))
+        return clean if self._limit < 0 else clean[: self._limit]
+
+    def _cut(self, text: str) -> str:
+        """So much of a text that half a secret can neither be kept nor be taken for none."""
         if self._limit < 0:
-            return self._clean(whole(text, self._limits.text_characters))
-        return self._clean(text[: self._limit + REACH])[: self._limit]  # half a secret is not recognised
+            return whole(text, self._limits.text_characters)
+        reach = self._limit + REACH
+        return text if len(text) < reach else whole(text[:reach], reach)
 
     def _short(self, text: str) -> str:
         return self._clean(text[: MESSAGE_CHARACTERS + REACH])[:MESSAGE_CHARACTERS]
@@ -248,6 +284,8 @@ class Redaction:
     def _clean(self, text: str) -> str:
         if not text:
             return ""
+        if self._clear:
+            return text
         if self._pseudonyms:
             text = hide_labelled(self._hidden(text), self._pseudonym)
         return self._finder.redact(text)
