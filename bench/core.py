@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from time import process_time
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +22,7 @@ from tocsin.model import Batch, Event, Finding, Message, Signals
 from tocsin.redact import Redaction
 from tocsin.signals import read
 
+SYLLABLES = tuple("".join(pair) for pair in product("bdfklmnprst", ("a", "e", "in", "o", "ur")))
 FRAME = 64  # events a record, as in the exchange
 BATCH = 256  # events decoded at a time: more do not stay in a cache
 CHECKPOINT = 400  # batches, some 100,000 events: two seconds at 50,000 events/s
@@ -54,13 +56,13 @@ def wire_events(count: int, seed: int = 7) -> list[bytes]:
     """Conversations of six calls by twenty thousand users; an event repeats up to two messages and adds
     a question and an answer: two to four messages, some 1.3 KB of JSON."""
     chance = random.Random(seed)
-    words = [f"w{number:x}" for number in range(4096)]
+    words = ["".join(pair) for pair in product(SYLLABLES, repeat=2)]
     encode = msgspec.json.Encoder().encode
     calls: dict[str, int] = {}
     spoken: dict[str, tuple[Message, ...]] = {}
 
     def say(role: Literal["user", "assistant"]) -> Message:
-        return Message(role, " ".join(chance.choices(words, k=40)))
+        return Message(role, " ".join(chance.choices(words, k=36)))
 
     made = []
     for number in range(count):
