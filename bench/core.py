@@ -62,7 +62,7 @@ def wire_events(count: int, seed: int = 7) -> list[bytes]:
     spoken: dict[str, tuple[Message, ...]] = {}
 
     def say(role: Literal["user", "assistant"]) -> Message:
-        return Message(role, " ".join(chance.choices(words, k=36)))
+        return Message(role, " ".join(chance.choices(words, k=38)))
 
     made = []
     for number in range(count):
