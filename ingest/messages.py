@@ -192,6 +192,12 @@ def first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return None
 
 
+def _same_call(call: ToolCall, other: ToolCall) -> bool:
+    if (call.id, call.name) != (other.id, other.name):
+        return False
+    return bool(structure(call.arguments) == structure(other.arguments))
+
+
 class Turn:
     """One message while its parts are read."""
 
@@ -257,8 +263,13 @@ class Turn:
         calls = structure(calls)
         for call in map(structure, calls) if isinstance(calls, list) else ():
             if isinstance(call, dict):
-                self.seen = True
-                self.calls.append(tool_call(call))
+                self._ask(tool_call(call))
+
+    def _ask(self, call: ToolCall) -> None:
+        """Some say a call twice, as a part of the content and in the list of calls."""
+        self.seen = True
+        if not (call.id and any(_same_call(call, other) for other in self.calls)):
+            self.calls.append(call)
 
     def _say(self, text: str) -> None:
         self.seen = True
@@ -271,8 +282,7 @@ class Turn:
             part = inner
         elif kind not in _CALL_PARTS:
             return False
-        self.seen = True
-        self.calls.append(tool_call(part))
+        self._ask(tool_call(part))
         return True
 
     def _result(self, part: Mapping[str, Any], kind: Any) -> bool:

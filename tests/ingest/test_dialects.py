@@ -330,3 +330,26 @@ def test_what_a_model_wrote_is_never_taken_for_a_fact() -> None:
     event = one({"openinference.span.kind": "LLM", "llm.model_name": "gpt-x", "output.value": answer})
     assert (event.model, event.response_model, event.response_id) == ("gpt-x", "gpt-x", "")
     assert event.input_tokens is None
+
+
+def test_a_call_that_is_said_as_part_and_in_the_list_is_one() -> None:
+    message = "llm.output_messages.0.message."
+    part, listed = f"{message}contents.0.message_content.", f"{message}tool_calls.0.tool_call."
+    (event,) = decoded(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "m",
+            f"{message}role": "assistant",
+            f"{part}type": "tool_use",
+            f"{part}id": "t1",
+            f"{part}name": "look",
+            f"{part}input": '{"at": "it"}',
+            f"{listed}id": "t1",
+            f"{listed}function.name": "look",
+            f"{listed}function.arguments": '{"at":"it"}',
+        }
+    )
+    (said,) = event.output
+    assert [(call.id, call.name, json.loads(call.arguments)) for call in said.tool_calls] == [
+        ("t1", "look", {"at": "it"})
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import json
 import time
@@ -87,4 +86,3 @@ def test_a_broker_that_is_away_for_a_while_costs_nothing(start: Start, tmp_path:
         assert shipper.running(), shipper.log()
     assert tocsin.rejects() == []
     assert {event.user for event in tocsin.events()} == {f"u{number}" for number in range(CALLS)}
-    gc.collect()
