@@ -1,0 +1,243 @@
+"""Rules over views: what was found, where, in which view and by which decodings.
+
+One database tells in one pass which rules could apply; only for those the places are looked at. A text's
+hits weigh as independent evidence (noisy-or), the strongest of each family in full and others of the same
+family by half, and count for less where the text only talks about such words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from tocsin.model import Role
+from tocsin.reading import order
+from tocsin.reading.automaton import build
+from tocsin.reading.notation import END
+from tocsin.reading.pack import Ready, Rule, load
+from tocsin.reading.views import View, look
+
+CACHED = 4096  # texts whose reading is remembered
+PLACES = 60_000  # looked at for one text
+FLAGGED = 0.5
+_NEAR = 160  # bytes around a hit in which `unless` and talk about it are looked for
+_DAMPED = 0.4
+
+# Ways of writing that have no use but to hide text from those who read along: family, name, weight.
+HIDING: Mapping[str, tuple[str, str, float]] = {
+    **dict.fromkeys(("tags", "selectors", "zero_width_bits"), ("A4", "smuggled", 0.85)),
+    **dict.fromkeys(("stripped",), ("A4", "interspersed", 0.5)),
+    **dict.fromkeys(("folded", "leet", "leet_l", "spaced"), ("A5", "respelt", 0.5)),
+    **dict.fromkeys(("reversed", "words_reversed", "rot13", "morse", "binary"), ("A6", "turned", 0.5)),
+    **dict.fromkeys(("base64", "base32", "hex", "codes", "escapes", "url", "html"), ("A6", "encoded", 0.35)),
+}
+_SMUGGLED = 8  # characters from which text that nobody can see counts by itself
+
+# Words before a quotation, or a question, that make what follows the subject of talk rather than an order.
+_TALK = re.compile(
+    rb"(?:such as|like|phrases?|sa(?:ys?|ying|id)|prompts?|strings?|words?|called|named|examples?|e\.g\."
+    rb"|attack\w*|detect\w*|inject\w*|jailbreak\w*|titled?|tries to|attempts?|patterns?)"
+    rb"[^.!?\n]{0,60}[\"'\x60\xe2\xc2][^\"\n]{0,24}$"
+    rb"|(?:what (?:is|are|does|do)|why (?:do|does|is|are|would)|explain|define|describe|discuss|research|article"
+    rb"|paper|blog)[^.!?\n]{0,80}(?:attack|inject|jailbreak|phrase|prompt|trick|techni|exploit)\w*[^.!?\n]{0,60}$"
+    rb"|(?:detect|prevent|defend|block|stop|mitigat|filter|protect|guard)\w*[^.!?\n]{0,60}(?:attack|inject"
+    rb"|jailbreak|attempt)\w*[^.!?\n]{0,60}$"
+)
+
+
+class Hit(NamedTuple):
+    """A rule that matched; `start` and `end` are characters of the view, `raw` those of the raw text."""
+
+    rule: Rule
+    view: str
+    chain: tuple[str, ...]
+    start: int
+    end: int
+    raw: tuple[int, int]
+    weight: float
+    mentioned: bool  # the text seems to talk about such words
+
+
+class Reading(NamedTuple):
+    """What the rules say of one text. Without any text of it, so it may be kept."""
+
+    hits: tuple[Hit, ...] = ()
+    score: float = 0.0
+    views: tuple[str, ...] = ("raw",)
+    hidden: tuple[str, ...] = ()  # ways of hiding that counted
+    truncated: bool = False
+
+
+class Rules:
+    """All rules in one database. Its cache serves one thread."""
+
+    def __init__(self, ready: Sequence[Ready], engine: str = "") -> None:
+        self._ready = ready
+        self._elements: dict[str, int] = {}
+        self._sets: list[tuple[int, ...]] = []  # of elements; one for each way in which a rule may match
+        self._owner: list[tuple[int, int]] = []  # of each set: its rule, and the sequence, or -1 for `all`
+        for number, each in enumerate(ready):
+            self._register(number, each)
+        self._whole_words = {number for element, number in self._elements.items() if element.endswith(END)}
+        self._bare = [element.removesuffix(END) for element in self._elements]
+        self._automaton = build(list(self._elements), self._sets, engine)
+        self._cache: OrderedDict[tuple[bytes, str], Reading] = OrderedDict()
+
+    @classmethod
+    def load(cls, folders: Iterable[str | Path] = ()) -> Rules:
+        """The shipped rules and the user's."""
+        return cls(load(folders))
+
+    @property
+    def all(self) -> list[Rule]:
+        """Every rule."""
+        return [each.rule for each in self._ready]
+
+    def read(self, texts: Sequence[str], roles: Sequence[Role | None]) -> list[Reading]:
+        """Readings of many texts in their order; a text that was read lately is not read again."""
+        return [self._known(text, role) for text, role in zip(texts, roles, strict=True)]
+
+    def match(self, views: Sequence[View], role: Role | None = None) -> tuple[list[Hit], bool]:
+        """What the rules find in the views of one text, and whether all of it was read."""
+        hits: list[Hit] = []
+        complete = True
+        budget = order.Budget(PLACES)
+        for view in views:
+            data = (view.text.lower() + "\n").encode("utf-8", "replace")
+            sets = self._automaton.sets(data)
+            if not sets:
+                continue
+            try:
+                complete &= self._view(view, data, sets, role, budget, hits)
+            except order.Spent:
+                return hits, False
+        return hits, complete
+
+    def _register(self, number: int, ready: Ready) -> None:
+        numbers = [
+            tuple(self._elements.setdefault(element, len(self._elements)) for element in each.elements)
+            for each in ready.sequences
+        ]
+        if ready.rule.all:
+            numbers = [tuple(each[0] for each in numbers)]
+        self._sets += numbers
+        self._owner += [(number, -1 if ready.rule.all else at) for at in range(len(numbers))]
+
+    def _known(self, text: str, role: Role | None) -> Reading:
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = (digest, role or "")
+        known = self._cache.get(key)
+        if known is not None:
+            self._cache.move_to_end(key)
+            return known
+        reading = self._cache[key] = self._read(text, role)
+        if len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return reading
+
+    def _read(self, text: str, role: Role | None) -> Reading:
+        views, truncated = look(text)
+        hits, complete = self.match(views, role)
+        if not hits and len(views) == 1:
+            return _CLEAR if complete and not truncated else Reading(truncated=True)
+        names = tuple(dict.fromkeys(view.name for view in views))
+        hidden = _hiding(views, hits)
+        return Reading(tuple(hits), combined(hits, hidden), names, hidden, truncated or not complete)
+
+    def _view(
+        self,
+        view: View,
+        data: bytes,
+        sets: list[int],
+        role: Role | None,
+        budget: order.Budget,
+        hits: list[Hit],
+    ) -> bool:
+        """Adds one hit for each rule that matches; false where not all places were told."""
+        wanted = [number for number in sets if _applies(self._ready[self._owner[number][0]].rule, view, role)]
+        if not wanted:
+            return True
+        told, whole = self._automaton.places(data)
+        ends: dict[int, list[int]] = {}
+        for element, end in sorted(told):
+            ends.setdefault(element, []).append(end - (element in self._whole_words))
+        places = order.Places(data, ends, self._bare, budget)
+        found: set[int] = set()
+        for number in sorted(wanted):
+            rule, at = self._owner[number]
+            if rule in found:
+                continue
+            for span in self._spans(number, rule, at, places):
+                if not _taken_back(self._ready[rule], data, span):
+                    found.add(rule)
+                    hits.append(_hit(self._ready[rule].rule, view, data, span))
+                    break
+        return whole
+
+    def _spans(self, number: int, rule: int, at: int, places: order.Places) -> list[order.Span]:
+        ready = self._ready[rule]
+        if at < 0:
+            return places.together(self._sets[number], ready.rule.within)
+        return places.in_order(ready.sequences[at], self._sets[number])
+
+
+def combined(hits: Iterable[Hit], hidden: Iterable[str] = ()) -> float:
+    """One score in 0..1 of all that was found; what was hidden weighs on top of what was said openly."""
+    best: dict[tuple[str, str], float] = {}
+    for hit in hits:
+        key = (hit.rule.family, hit.rule.id)
+        best[key] = max(best.get(key, 0.0), hit.weight)
+    left, families = 1.0, set()
+    for (family, _), weight in sorted(best.items(), key=lambda each: (-each[1], each[0])):
+        left *= 1.0 - (weight / 2 if family in families else weight)
+        families.add(family)
+    for way in hidden:
+        left *= 1.0 - HIDING[way][2]
+    return round(1.0 - left, 6)
+
+
+def _hiding(views: Sequence[View], hits: Sequence[Hit]) -> tuple[str, ...]:
+    """Ways of hiding that count: text in characters that nobody sees, and any other that showed a rule
+    which the raw text does not."""
+    plain = {hit.rule.id for hit in hits if not hit.chain}
+    ways = [
+        view.name
+        for view in views
+        if HIDING.get(view.name, _NO)[1] == "smuggled" and len(view.text) >= _SMUGGLED
+    ]
+    ways += [step for hit in hits if hit.chain and hit.rule.id not in plain for step in hit.chain]
+    kinds = {HIDING[way][1]: way for way in reversed(ways) if way in HIDING}
+    return tuple(sorted(kinds.values()))
+
+
+def _applies(rule: Rule, view: View, role: Role | None) -> bool:
+    if rule.roles and role is not None and role not in rule.roles:
+        return False
+    return not rule.views or view.name in rule.views
+
+
+def _taken_back(ready: Ready, data: bytes, span: tuple[int, int]) -> bool:
+    if not ready.unless:
+        return False
+    near = data[max(0, span[0] - _NEAR) : span[1] + _NEAR]
+    return any(each.search(near) for each in ready.unless)
+
+
+def _hit(rule: Rule, view: View, data: bytes, span: tuple[int, int]) -> Hit:
+    start, end = span
+    mentioned = (
+        not view.chain and rule.family[:1] == "A" and bool(_TALK.search(data, max(0, start - _NEAR), start))
+    )
+    weight = rule.weight * _DAMPED if mentioned else rule.weight
+    if not view.text.isascii():
+        start, end = (len(data[:at].decode("utf-8", "ignore")) for at in span)
+    raw = (view.start + start, view.start + end) if not view.chain else (view.start, view.end)
+    return Hit(rule, view.name, view.chain, start, end, raw, weight, mentioned)
+
+
+_NO = ("", "", 0.0)
+_CLEAR = Reading()
