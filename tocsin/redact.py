@@ -37,6 +37,8 @@ NAMES = (  # of these some are made from the name of a person
 )
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
+_SHORTEST = min(MACHINE.values())
+_machine = attrgetter(*MACHINE)
 _all_names = attrgetter(*WORDS, *NAMES)
 _BETWEEN = "\n\0\n"  # no pattern reaches across it
 _FOUND = 8192  # names and identities of which it is remembered what they became
@@ -140,7 +142,7 @@ class Redaction:
         texts: list[str] = list(_all_names(event))
         for messages, new in ((event.input, new_input), (event.output, new_output)):
             for at, message in enumerate(messages):
-                told = self._limit and (new is None or at in new)
+                told = self._limit != 0 and (new is None or at in new)
                 if told:
                     texts.append(self._cut(message.text))
                 if message.name or message.tool_call_id or message.tool_calls:
@@ -156,7 +158,7 @@ class Redaction:
             texts += (document.id, self._cut(document.text))
         for tool in event.tool_definitions:
             texts += (tool.name, tool.digest, self._cut(tool.description))
-        joined = _BETWEEN.join((*texts, *event.invalid_fields))
+        joined = _BETWEEN.join(filter(None, (*texts, *event.invalid_fields)))
         return self._finder.redact(joined) == joined
 
     def _rest(self, event: Event) -> None:
@@ -189,10 +191,11 @@ class Redaction:
     # Names and identities.
 
     def _clean_names(self, event: Event) -> None:
-        for field, most in MACHINE.items():
-            name = getattr(event, field)
-            if name and (len(name) > most or " " in name):
-                force_setattr(event, field, self._namer.stand_in(name))
+        words = _machine(event)
+        if " " in "".join(words) or max(map(len, words)) > _SHORTEST:
+            for (field, most), name in zip(MACHINE.items(), words, strict=True):
+                if len(name) > most or " " in name:
+                    force_setattr(event, field, self._namer.stand_in(name))
         names = "\n".join(_all_names(event)) if not self._clear else ""
         if names and (self._hidden(names) != names or self._finder.redact(names) != names):
             for field in (*WORDS, *NAMES):
