@@ -29,10 +29,13 @@ from parts.kafka_server import KafkaServer  # noqa: E402
 from bench import traffic  # noqa: E402
 
 ROUNDS = 3
+MODES = {"floor": ("floor", "features"), "full": ("full", "features"), "excerpts": ("full", "excerpt")}
 CONFIG = """
 [source]
 {source}
 {exchange}
+[content]
+mode = "{content}"
 [operations]
 listen = ""
 [checkpoints]
@@ -132,34 +135,36 @@ class Bench:
             print(f"{name}: {json.dumps(self.figures[name])}")
 
     def compare(self, name: str, text: Callable[[], tuple[str, str, str]]) -> None:
-        """Floor and full path, alternately."""
-        costs: dict[str, list[float]] = {"floor": [], "full": []}
-        rates: dict[str, list[float]] = {"floor": [], "full": []}
+        """Floor and full path, alternately: rows without text, and the full path with excerpts as well."""
+        costs: dict[str, list[float]] = {mode: [] for mode in MODES}
+        rates: dict[str, list[float]] = {mode: [] for mode in MODES}
         for _ in range(ROUNDS):
-            for mode in ("floor", "full"):
-                run = json.loads(self.child("bench.path", str(self.config(*text())), mode, str(self.events)))
+            for mode, (path, content) in MODES.items():
+                config = self.config(*text(), content=content)
+                run = json.loads(self.child("bench.path", str(config), path, str(self.events)))
                 costs[mode].append(run["us_of_cpu"])
                 rates[mode].append(run["events_per_second"])
         figures: dict[str, float] = {mode: statistics.median(cost) for mode, cost in costs.items()}
         ratios = [floor / full for floor, full in zip(costs["floor"], costs["full"], strict=True)]
         figures["ratio"] = statistics.median(ratios)
-        for mode in ("floor", "full"):
+        for mode in MODES:
             figures[f"{mode} events/s"] = statistics.median(rates[mode])
         self.figures[name] = figures
         print(
             f"{name}: floor {figures['floor']:.1f} us, full {figures['full']:.1f} us of CPU an event; "
             f"full pipeline at {figures['ratio']:.0%} of the floor [{min(ratios):.0%}-{max(ratios):.0%}], "
-            f"{1e6 / figures['full']:,.0f} events/s per core"
+            f"{1e6 / figures['full']:,.0f} events/s per core; with excerpts {figures['excerpts']:.1f} us"
         )
 
-    def config(self, source: str, exchange: str, url: str) -> Path:
+    def config(self, source: str, exchange: str, url: str, content: str = "features") -> Path:
         """A configuration with a fresh directory and fresh tables."""
         self._runs += 1
         directory = self.directory / f"run{self._runs}"
         directory.mkdir()
         path = directory / "tocsin.toml"
         url = url or f"chdb://{directory}/db"
-        path.write_text(CONFIG.format(source=source, exchange=exchange, directory=directory, url=url))
+        values = {"source": source, "exchange": exchange, "directory": directory, "url": url}
+        path.write_text(CONFIG.format(content=content, **values))
         self.child("tocsin", "migrate", "-c", str(path), plain=True)
         return path
 

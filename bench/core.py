@@ -13,6 +13,7 @@ from time import process_time
 from typing import Any, ClassVar, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin import core
 from tocsin.contracts import About, Detector
@@ -20,9 +21,11 @@ from tocsin.core import Instance, PartitionState, Plan, Unpacked
 from tocsin.history import Seen
 from tocsin.model import Batch, Event, Finding, Message, Signals
 from tocsin.redact import Redaction
+from tocsin.settings import ContentSettings
 from tocsin.signals import read
 
 SYLLABLES = tuple("".join(pair) for pair in product("bdfklmnprst", ("a", "e", "in", "o", "ur")))
+MODES: tuple[Literal["features", "excerpt"], ...] = ("features", "excerpt")
 FRAME = 64  # events a record, as in the exchange
 BATCH = 256  # events decoded at a time: more do not stay in a cache
 CHECKPOINT = 400  # batches, some 100,000 events: two seconds at 50,000 events/s
@@ -191,10 +194,12 @@ def main() -> None:
     print(f"{count:,} events of {sum(map(len, wire)) / count:,.0f} bytes, {len(plan.instances)} detectors")
     for name, figure in steps(plan, wire).items():
         print(f"  {name:32s} {figure:6.2f} us")
-    best = min((whole(plan, wire) for _ in range(3)), key=lambda cost: sum(cost.values()))
-    for name, figure in best.items():
-        print(f"  {name:32s} {figure:6.2f} us")
-    print(f"  together {sum(best.values()):.2f} us: {1e6 / sum(best.values()):,.0f} events/s per core")
+    for mode in MODES:
+        kept = replace(plan, content=ContentSettings(mode=mode))
+        best = min((whole(kept, wire) for _ in range(3)), key=lambda cost: sum(cost.values()))
+        costs = ", ".join(f"{name} {figure:.2f}" for name, figure in best.items())
+        total = sum(best.values())
+        print(f"  {mode}: {costs}, together {total:.2f} us: {1e6 / total:,.0f} events/s per core")
 
 
 if __name__ == "__main__":
