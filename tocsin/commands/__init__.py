@@ -5,6 +5,8 @@ COMMANDS = (
     "run",
     "replay",
     "recognise",
+    "inspect",
+    "rules",
     "check",
     "migrate",
     "detectors",
@@ -13,5 +15,7 @@ COMMANDS = (
     "forget",
     "exchange",
     "dashboards",
+    "train",
+    "evaluate",
     "version",
 )

@@ -40,6 +40,7 @@ class Redactor:
         """`leaving`: marks of what is not replaced."""
         self._left = {number for number, pattern in enumerate(patterns) if pattern.mark in leaving}
         self._rules = [_rule(pattern) for pattern in patterns]
+        self._marks = [pattern.mark for pattern in patterns]
         self._bordered = [number for number, pattern in enumerate(patterns) if _bordered(pattern)]
         self._database: Any
         self._database, scratch = _database(tuple(patterns)) if prefilter else (None, None)
@@ -59,6 +60,16 @@ class Redactor:
             scratch=self._scratch,
         )
         return self._apply(text, self._chosen(set(hits))) if hits else text
+
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """Mark, start and end of what would be replaced, by place; the same may be found twice."""
+        found: list[tuple[str, int, int]] = []
+        for number, rule in enumerate(self._rules):
+            for match in rule.expression.finditer(text) if number not in self._left else ():
+                if rule.replace(match) != match[0]:
+                    part = "secret" if "secret" in rule.expression.groupindex else 0
+                    found.append((self._marks[number], *match.span(part)))
+        return sorted(found, key=lambda each: each[1:])
 
     def _chosen(self, hits: set[int]) -> Sequence[int]:
         """The rules to be applied, in their order."""

@@ -42,8 +42,9 @@ _TALK = re.compile(
     rb"(?:such as|like|phrases?|sa(?:ys?|ying|id)|prompts?|strings?|words?|called|named|examples?|e\.g\."
     rb"|attack\w*|detect\w*|inject\w*|jailbreak\w*|titled?|tries to|attempts?|patterns?)"
     rb"[^.!?\n]{0,60}[\"'\x60\xe2\xc2][^\"\n]{0,24}$"
-    rb"|(?:what (?:is|are|does|do)|why (?:do|does|is|are|would)|explain|define|describe|discuss|research|article"
-    rb"|paper|blog)[^.!?\n]{0,80}(?:attack|inject|jailbreak|phrase|prompt|trick|techni|exploit)\w*[^.!?\n]{0,60}$"
+    rb"|(?:what (?:is|are|does|do)|why (?:do|does|is|are|would)|explain|define|describe|discuss|research"
+    rb"|article|paper|blog)[^.!?\n]{0,80}(?:attack|inject|jailbreak|phrase|prompt|trick|techni|exploit)"
+    rb"\w*[^.!?\n]{0,60}$"
     rb"|(?:detect|prevent|defend|block|stop|mitigat|filter|protect|guard)\w*[^.!?\n]{0,60}(?:attack|inject"
     rb"|jailbreak|attempt)\w*[^.!?\n]{0,60}$"
 )
