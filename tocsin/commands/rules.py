@@ -17,7 +17,6 @@ from tocsin.reading.pack import Ready, Rule
 from tocsin.reading.rules import Rules
 from tocsin.reading.views import look
 
-
 MATCHES = ("does not match", "matches")
 
 

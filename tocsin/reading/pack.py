@@ -104,7 +104,9 @@ def _read(name: str, text: bytes) -> Iterator[Ready]:
         file = msgspec.toml.decode(text, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{name}: {error}"]) from error
-    named = [each for holder in (file, *file.rule) for each in (*holder.owasp, *holder.atlas)]
+    named = [*file.owasp, *file.atlas]
+    for rule in file.rule:
+        named += [*rule.owasp, *rule.atlas]
     if strange := taxonomy.unknown(named):
         raise ConfigError([f"{name}: {each!r} is in no taxonomy" for each in strange])
     for rule in file.rule:
