@@ -77,11 +77,15 @@ class Rules:
     """All rules in one database. Its cache serves one thread."""
 
     def __init__(self, ready: Sequence[Ready], engine: str = "") -> None:
-        self._ready = ready
+        self.all = [each.rule for each in ready]
+        apart = [each for each in ready if each.rule.views and "raw" not in each.rule.views]
+        # Rules for hidden text alone are about common words, so no open text is searched for them.
+        self._apart = Rules(apart, engine) if 0 < len(apart) < len(ready) else None
+        self._ready = [each for each in ready if each not in apart] if self._apart else list(ready)
         self._elements: dict[str, int] = {}
         self._sets: list[tuple[int, ...]] = []  # of elements; one for each way in which a rule may match
         self._owner: list[tuple[int, int]] = []  # of each set: its rule, and the sequence, or -1 for `all`
-        for number, each in enumerate(ready):
+        for number, each in enumerate(self._ready):
             self._register(number, each)
         self._whole_words = {number for element, number in self._elements.items() if element.endswith(END)}
         self._bare = [element.removesuffix(END) for element in self._elements]
@@ -92,11 +96,6 @@ class Rules:
     def load(cls, folders: Iterable[str | Path] = ()) -> Rules:
         """The shipped rules and the user's."""
         return cls(load(folders))
-
-    @property
-    def all(self) -> list[Rule]:
-        """Every rule."""
-        return [each.rule for each in self._ready]
 
     def read(self, texts: Sequence[str], roles: Sequence[Role | None]) -> list[Reading]:
         """Readings of many texts in their order; a text that was read lately is not read again."""
@@ -109,14 +108,19 @@ class Rules:
         budget = order.Budget(PLACES)
         for view in views:
             data = (view.text.lower() + "\n").encode("utf-8", "replace")
-            sets = self._automaton.sets(data)
-            if not sets:
-                continue
             try:
-                complete &= self._view(view, data, sets, role, budget, hits)
+                complete &= self._scan(view, data, role, budget, hits)
+                if self._apart and view.chain:
+                    complete &= self._apart._scan(view, data, role, budget, hits)
             except order.Spent:
                 return hits, False
         return hits, complete
+
+    def _scan(
+        self, view: View, data: bytes, role: Role | None, budget: order.Budget, hits: list[Hit]
+    ) -> bool:
+        sets = self._automaton.sets(data)
+        return self._view(view, data, sets, role, budget, hits) if sets else True
 
     def _register(self, number: int, ready: Ready) -> None:
         numbers = [
