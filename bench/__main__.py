@@ -65,6 +65,11 @@ class Bench:
         print(table)
         self.figures["decode"] = json.loads(figures)
 
+    def reading(self) -> None:
+        """Views and rules over texts of 1.2 KB, beside `re` for the same expressions."""
+        self.figures["reading"] = json.loads(self.child("bench.reading"))
+        print(f"reading: {json.dumps(self.figures['reading'])}")
+
     def core(self) -> None:
         """Decode, engine and the four detectors on the same events, in memory."""
         out = self.child("bench.core", str(self.events), "real", plain=True)
@@ -182,7 +187,7 @@ class Bench:
         return out if plain else out.strip().splitlines()[-1]
 
 
-SECTIONS = ("decode", "core", "file", "kafka", "memory")
+SECTIONS = ("decode", "reading", "core", "file", "kafka", "memory")
 
 
 def main() -> None:
