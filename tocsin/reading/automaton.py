@@ -81,11 +81,10 @@ class Hyperscan:
         return found, len(found) < PLACES
 
     def _scratch(self) -> tuple[Any, Any]:
-        try:
-            return self._local.scratch  # type: ignore[no-any-return]
-        except AttributeError:
-            self._local.scratch = self._new(self._told), self._new(self._placed)
-            return self._local.scratch
+        held: tuple[Any, Any] | None = getattr(self._local, "held", None)
+        if held is None:
+            held = self._local.held = self._new(self._told), self._new(self._placed)
+        return held
 
 
 def _database(hs: Any, expressions: list[bytes], flags: list[int]) -> Any:
@@ -134,7 +133,7 @@ class Re2(Plain):
     """A set tells which expressions occur at all; only those are searched, in linear time."""
 
     def __init__(self, expressions: Sequence[str], sets: Sequence[Sequence[int]]) -> None:
-        import re2
+        import re2  # type: ignore[import-untyped]
 
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1  # byte by byte
