@@ -32,7 +32,7 @@ _SCREENS = {
     "html": "(?:&(?:#x?[0-9a-f]{1,7}|[a-z]{2,8});?[^&]{0,8}){4}",
     "escapes": r"(?:\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|[0-7]{3})[^\\]{0,8}){4}",
     "rot13": r"\b(?:gur|naq|lbh|lbhe|guvf|gung|jvgu|sebz|cyrnfr|vtaber|sbetrg|qvfertneq|nyy|cerivbhf"
-    r"|flfgrz|cebzcg|vafgehpgvbaf?|abj|bhgchg|erirny|cevag|znxr|fhofgvghgr|jevgr)\b",
+    r"|flfgrz|cebzcg|vafgehpgvbaf?|abj|bhgchg|erirny|cevag|znxr|jevgr)\b",
     "reversed": r"\b(?:eht|uoy|ruoy|siht|taht|htiw|morf|esaelp|erongi|tegrof|dragersid|lla|suoiverp"
     r"|metsys|tpmorp|s?noitcurtsni|won|tuptuo|laever|tnirp|ekam|etirw)\b",
     "leet": r"[a-z][013457@$][a-z@$0-9].{0,40}[a-z0-9@$][013457@$][a-z]",

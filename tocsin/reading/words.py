@@ -21,9 +21,9 @@ show print output display repeat write say tell give return respond reply answer
 share send email forward post upload translate decode encode encoded execute run follow obey comply act
 pretend behave become role play roleplay enter enable activate mode unlocked unrestricted jailbreak
 jailbroken dan secret secrets password passwords key keys token tokens credential credentials confidential
-hidden internal private api data information file files database code id ids unique name names word words
+hidden internal private api data information file files database code id ids name names word words
 phrase begin start end exactly verbatim everything anything something nothing other one two three reversed
-substitute random substitution make use using used read open call urgent emergency important attention
+random make use using used read open call urgent emergency important attention
 note warning critical hello hi test ok yes free full access grant permission permissions allow allowed
 configuration settings setup tools functions function tool conversation history chat bomb weapon drug
 drugs hack malware virus poem story joke letter letters number numbers
