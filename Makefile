@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test test-shippers test-producers check bench recordings fuzz fuzz-atheris soak dashboards docs lock
+.PHONY: help install demo test test-shippers test-producers check bench evaluate recordings fuzz fuzz-atheris soak dashboards docs lock
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|'
@@ -39,6 +39,9 @@ check: install  ## style, types and import contracts
 bench: install  ## events a second, cost of each step, detection delay
 	scripts/fetch-kafka
 	$(BIN)/python -m bench
+
+evaluate: install  ## the learned scorer by sources left out; needs the extra train
+	$(BIN)/tocsin evaluate --leave-out ../shared/data --curve docs/evaluation-curve.svg
 
 recordings: install  ## what the events tell of real producers' recordings, fact by fact
 	$(BIN)/python -m bench.recordings

@@ -70,7 +70,11 @@ def test_every_word_of_the_lexicon_has_a_kind() -> None:
 
 
 def test_sources_that_share_a_cluster_are_one_component() -> None:
-    samples = [_sample("1", "a", True, "x", "c"), _sample("2", "b", True, "y", "c"), _sample("3", "c", True, "z")]
+    samples = [
+        _sample("1", "a", True, "x", "c"),
+        _sample("2", "b", True, "y", "c"),
+        _sample("3", "c", True, "z"),
+    ]
     found = components(samples)
     assert found["x"] == found["y"] != found["z"]
 
