@@ -51,7 +51,7 @@ class Inspector:
     def read(self, asked: Sequence[Asked]) -> list[dict[str, Any]]:
         """What is seen in each."""
         texts = [text for one in asked for text, _ in one.texts]
-        roles = [role for one in asked for _, role in one.texts]
+        roles: list[Role | None] = [role for one in asked for _, role in one.texts]
         readings = iter(self._rules.read(texts, roles))
         scores = iter(self._scorer.scores(texts) if self._scorer and texts else [0.0] * len(texts))
         return [self._told(one, [(next(readings), float(next(scores))) for _ in one.texts]) for one in asked]
@@ -146,7 +146,7 @@ def parse(line: bytes, role: Role | None = None) -> Asked:
         return Asked(None, (), "no object")
     whose = _role(given.get("role"), role)
     if isinstance(given.get("text"), str):
-        texts = [(given["text"], whose)]
+        texts: list[tuple[str, Role | None]] = [(given["text"], whose)]
     elif isinstance(given.get("messages"), list):
         texts = [pair for each in given["messages"] for pair in _message(each, whose)]
     else:

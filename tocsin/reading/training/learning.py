@@ -202,7 +202,7 @@ def _logistic(
 
     if columns is None:
         columns = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= RARE)
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_ROUNDS, tol=1e-3)
+    model: Any = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_ROUNDS, tol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # stopping early is part of the regularisation
         model.fit(matrix[:, columns], labels, sample_weight=weight)
