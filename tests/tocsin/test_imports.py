@@ -115,7 +115,7 @@ MODULES = {  # distribution to the modules that its extras and it bring, where t
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [requirement.split("[")[0].split(">")[0] for requirement in project["dependencies"]]
-    own = {*registry.PACKAGES, "chdb", "re2"}  # extras, imported where they are wanted
+    own = {*registry.PACKAGES, "chdb", "re2", "sklearn", "scipy"}  # extras, imported where they are wanted
     used = {name for _, tree in modules() for name in imported(tree)} - set(sys.stdlib_module_names) - own
     assert not used - {module for name in declared for module in MODULES.get(name, {name})}
     assert not [name for name in declared if not used & MODULES.get(name, {name})]

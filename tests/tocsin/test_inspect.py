@@ -69,7 +69,8 @@ def test_messages_are_read_by_role_and_broken_lines_are_told(monkeypatch: pytest
 
 
 def test_what_is_too_long_is_never_called_clear(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, (told,) = asked(monkeypatch, [{"text": "word " * 100_000}])
+    text = "The train to Lisbon leaves at noon, and lunch is on board. " * 9_000
+    _, (told,) = asked(monkeypatch, [{"text": text}])
     assert told["verdict"] == "truncated"
 
 
