@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from tocsin.contracts import ConfigError, LogChanged, SourceUnavailable, StateUnreadable, TocsinError
+from tocsin import owned_file
+from tocsin.contracts import LogChanged, SourceUnavailable, TocsinError
 
 FILE = "journal.sqlite"
 FORMAT = 1
@@ -86,7 +86,8 @@ def trouble(path: Path, error: sqlite3.Error) -> TocsinError:
 def open_file(directory: Path, path: Path) -> tuple[int, sqlite3.Connection]:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _lock(directory)
+        busy = f"[source] directory: {directory} is in use by another Tocsin; one serves one process"
+        lock = owned_file.lock(directory, busy)
     except OSError as error:
         raise SourceUnavailable(f"journal directory {directory}: {error.strerror}") from error
     try:
@@ -125,14 +126,8 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 def check_format(database: sqlite3.Connection, path: Path) -> None:
     """Raises ConfigError where it is something else, StateUnreadable where it is newer."""
-    application = database.execute("pragma application_id").fetchone()[0]
-    version = database.execute("pragma user_version").fetchone()[0]
-    if application != _APPLICATION:
-        raise ConfigError([f"[source] directory: {path} is a database of something else; name another one"])
-    if version > FORMAT:
-        raise StateUnreadable(
-            f"{path} has format {version}, this Tocsin reads up to {FORMAT}: install the newer version again"
-        )
+    foreign = f"[source] directory: {path} is a database of something else; name another one"
+    owned_file.check_format(database, path, application=_APPLICATION, newest=FORMAT, foreign=foreign)
 
 
 def _sync(directory: Path) -> None:
@@ -142,15 +137,3 @@ def _sync(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _lock(directory: Path) -> int:
-    """An exclusive lock on the directory, which the system drops with the process."""
-    handle = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        message = f"[source] directory: {directory} is in use by another Tocsin; one serves one process"
-        raise ConfigError([message]) from None
-    return handle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from tocsin import owned_file
 from tocsin.contracts import (
     Checkpoint,
     CheckpointStore,
@@ -65,7 +65,11 @@ class SqliteStore(CheckpointStore):
         self._complaints: list[str] = []
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _lock(directory)
+            busy = (
+                f"the state directory {directory} is in use by another Tocsin; "
+                "one directory serves one process"
+            )
+            self._lock = owned_file.lock(directory, busy)
         except OSError as error:
             raise StoreUnavailable(f"state directory {directory}: {error.strerror}") from error
         try:
@@ -252,14 +256,8 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 
 def _check_format(database: sqlite3.Connection, path: Path) -> None:
-    application = database.execute("pragma application_id").fetchone()[0]
-    version = database.execute("pragma user_version").fetchone()[0]
-    if application != _APPLICATION:
-        raise ConfigError([f"{path} is a database of something else; name another state directory"])
-    if version > FORMAT:
-        raise StateUnreadable(
-            f"{path} has format {version}, this Tocsin reads up to {FORMAT}: install the newer version again"
-        )
+    foreign = f"{path} is a database of something else; name another state directory"
+    owned_file.check_format(database, path, application=_APPLICATION, newest=FORMAT, foreign=foreign)
 
 
 def _check_soundness(database: sqlite3.Connection) -> None:
@@ -275,19 +273,6 @@ def _check_soundness(database: sqlite3.Connection) -> None:
 def _columns(database: sqlite3.Connection) -> list[object]:
     tables = ("owners", "checkpoints", "chunks")
     return [database.execute(f"pragma table_info({table})").fetchall() for table in tables]
-
-
-def _lock(directory: Path) -> int:
-    """An exclusive lock on the directory, which the system drops with the process."""
-    handle = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise ConfigError(
-            [f"the state directory {directory} is in use by another Tocsin; one directory serves one process"]
-        ) from None
-    return handle
 
 
 def _set_aside(path: Path) -> Path:

@@ -1,12 +1,21 @@
-"""What tests of the client need besides the broker."""
+"""What tests of the Kafka client need besides the broker, and a receiver."""
 
 from __future__ import annotations
 
 import gc
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from parts.served import Served, serving
+
+
+@pytest.fixture(name="served")
+def _served(tmp_path: Path) -> Iterator[Served]:
+    """A receiver that listens."""
+    with serving(tmp_path) as served:
+        yield served
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import ipaddress
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,13 +35,6 @@ from parts.served import (
 from ingest.http import HttpSource
 from tocsin import config
 from tocsin.contracts import ConfigError, SourceUnavailable
-
-
-@pytest.fixture(name="served")
-def _served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as served:
-        yield served
-
 
 # What is answered.
 

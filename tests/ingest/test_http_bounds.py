@@ -7,7 +7,6 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,13 +26,6 @@ from parts.served import (
 )
 
 from ingest.journal_reader import PARTITION
-
-
-@pytest.fixture(name="served")
-def _served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as served:
-        yield served
-
 
 # What nobody can do to it.
 
