@@ -211,6 +211,48 @@ class Event(
         return self.user or self.api_key or self.agent or self.session
 
 
+class RuleHit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A rule that matched a text: where it stands in the catalogue, how it was found, how much it counts."""
+
+    rule: str
+    family: str  # of docs/detectors: A1 .. A13, C1, C3, C7
+    weight: float  # in 0..1, damped where the text only talks about such words
+    view: str = "raw"
+    decodings: tuple[str, ...] = ()  # undone to see it, the outermost first
+
+
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A URL in a text, without what could be private in it."""
+
+    host: str  # lower case, punycode; an address as it stands
+    image: bool = False  # loaded without a click: markdown or HTML image
+    payload: int = 0  # characters of query, fragment and long path segments: what could carry data out
+
+
+class TextSignal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the reading step learnt from one text of an event. No text of it."""
+
+    place: Literal["input", "output", "arguments", "result", "document", "tool"]
+    index: int  # of the message, document or tool definition; 0 for arguments and result
+    role: Role
+    score: float = 0.0  # in 0..1: rules and model together, calibrated
+    model_score: float = 0.0
+    rules: tuple[RuleHit, ...] = ()  # the heaviest first
+    hidden: tuple[str, ...] = ()  # ways of hiding that counted
+    findings: tuple[tuple[str, int], ...] = ()  # secrets and personal data: type and how often
+    links: tuple[Link, ...] = ()
+    length: int = 0  # characters
+    entropy: float = 0.0  # bits a character
+    repetition: float = 0.0  # share of the text that repeats what stood before in it
+    script: str = ""  # ISO 15924 of most letters
+    language: str = ""  # ISO 639-1 as far as common words tell
+    simhash: int = 0  # 64 bits over word n-grams of the folded text
+    digest: str = ""  # keyed, of the exact text
+    shingles: tuple[int, ...] = ()  # keyed hashes of sampled word n-grams: of system text and of outputs
+    canaries: tuple[str, ...] = ()  # names of registered canary tokens that stand in it
+    truncated: bool = False  # not all of it was read
+
+
 class Signals(msgspec.Struct, omit_defaults=True, gc=False):
     """What the steps before the detectors learnt from raw text, which is then dropped."""
 
@@ -223,6 +265,9 @@ class Signals(msgspec.Struct, omit_defaults=True, gc=False):
     input_digest: str = ""  # keyed hash of the new input text
     output_digest: str = ""
     refusal: bool = False  # the answer was a refusal, as far as can be told
+    texts: tuple[TextSignal, ...] = ()  # of what is new: messages, arguments, result, documents, definitions
+    score: float = 0.0  # the highest of `texts` that is not the model's own output
+    system_overlap: float = 0.0  # share of the system instructions of this call that its answer repeats
 
 
 class Reject(
