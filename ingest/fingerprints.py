@@ -22,7 +22,7 @@ class Format(NamedTuple):
     read: Callable[[Json], Decoded]
     marks: frozenset[str]  # one of these keys is in each of its documents; empty: not known
     family: str = ""  # those of one family exclude one another
-    kin: Callable[[Json], bool] | None = None  # whether it or one of its family fits; None: as `fits`
+    kin: Callable[[Json], bool] | None = None  # whether one of its family fits; None: it has none
     ahead: tuple[Format, ...] = ()  # what is asked before it, one of each family and none of its own
     before: frozenset[str] | None = None  # their marks; None: some have none
 
@@ -44,8 +44,11 @@ class Formats:
         last = self._last
         if last and _holds(last.fits, document) and not _claimed(last, document):
             return last
+        apart = ""  # the family that was asked and does not take it
         for each in self._unmarked if self._marks.isdisjoint(document) else self._all:
-            if _holds(each.fits, document):
+            if each.kin and each.family != apart and not _holds(each.kin, document):
+                apart = each.family
+            if (not each.family or each.family != apart) and _holds(each.fits, document):
                 self._last = each
                 return each
         return None

@@ -46,6 +46,10 @@ class Flat(Leaf):
             return False
         return _signed(document) or flat_shapes.is_span(document) or datadog_spans.fits(document)
 
+    @classmethod
+    def kin(cls, document: Json) -> bool:
+        return coding_agents.wrote(document) or Flat.fits(document)
+
     def read(self, document: Any) -> Decoded:
         if datadog_spans.fits(document):
             document = datadog_spans.as_span(document)

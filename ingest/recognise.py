@@ -84,7 +84,11 @@ class Recogniser:
             cls = registry.resolve(DECODERS[name]) if only in ("", name) else None
             if isinstance(cls, type) and issubclass(cls, Leaf):
                 leaf = cls(self._limits)
-                made.append(Format(name, cls.fits, leaf.safely, cls.marks, cls.family, cls.kin))
+                made.append(
+                    Format(
+                        name, cls.fits, leaf.safely, cls.marks, cls.family, cls.kin if cls.family else None
+                    )
+                )
         return made
 
     def decode(self, value: bytes) -> Decoded:
@@ -191,7 +195,7 @@ class Recogniser:
         leaf = self._formats.of(document)
         if leaf is not None:
             return self._leaf(leaf, document, walk)
-        envelope = opened(document, self._known) if unwraps else None
+        envelope = opened(document, lambda carried: self._known(carried, walk)) if unwraps else None
         if envelope is not None:
             return self._carried(envelope, document, walk, unwraps)
         records = document.get("records")
@@ -247,10 +251,15 @@ class Recogniser:
 
     # The leaf.
 
-    def _known(self, carried: Any) -> bool:
+    def _known(self, carried: Any, walk: Walk) -> bool:
         if isinstance(carried, list):
-            return bool(carried) and self._known(carried[0])
-        return isinstance(carried, dict) and self._formats.of(carried) is not None
+            carried = carried[0] if carried else None
+        if not isinstance(carried, dict):
+            return False
+        known = self._formats.of(carried) is not None
+        if not known:
+            walk.strangers += 1
+        return known
 
     def _leaf(self, leaf: Format, document: Json, walk: Walk) -> None:
         if leaf.name != "otlp" and walk.dense and _crowded(document):

@@ -8,15 +8,15 @@ from tocsin.model import Decoded, Event, Reject
 from tocsin.settings import LimitSettings
 
 SHAPES = 100  # unknown shapes that one record is told to hold
-STRANGERS = 2_000  # unknown documents in one record before it is given up, and ten more for each item in it
+STRANGERS = 1_000  # unknown documents in one record before it is given up, and ten more for each item in it
 
 
 class Walk:
     """Collects layers, formats and items of a record, within its limits."""
 
     __slots__ = (
-        "_limits", "_seen", "_strangers", "_unknown",
-        "dense", "ignored", "items", "layers", "parsers", "room",
+        "_limits", "_seen", "_unknown",
+        "dense", "ignored", "items", "layers", "parsers", "room", "strangers",
     )  # fmt: skip
 
     def __init__(self, limits: LimitSettings) -> None:
@@ -27,7 +27,7 @@ class Walk:
         self.dense = False  # so many objects are in it that they must be counted
         self.ignored = 0
         self._seen = 0
-        self._strangers = 0
+        self.strangers = 0  # documents that were compared with every format, in vain
         self.layers: dict[str, None] = {}
         self.parsers: dict[str, None] = {}
 
@@ -60,18 +60,18 @@ class Walk:
 
     def stranger(self, shape: str) -> None:
         """A document was compared with every format, in vain."""
-        self._strangers += 1
+        self.strangers += 1
         self.unrecognised(shape)
 
     def full(self) -> bool:
         """Whether the record holds as much as it may; says so, once. Asked before each of several parts."""
         most = self._limits.events_per_record
-        strange = self._strangers >= STRANGERS + 10 * len(self.items)
+        strange = self.strangers >= STRANGERS + 10 * len(self.items)
         if self._seen < most and len(self.items) < most and not strange:
             self._seen += 1
             return False
         if self._seen <= most:
-            what = f"{self._strangers} unknown documents" if strange else f"more than {most} events"
+            what = f"{self.strangers} unknown documents" if strange else f"more than {most} events"
             self.refuse("too_many", f"{what} in one record")
             self._seen = most + 1
         return True
