@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from parts import recordings
+from parts import pace, recordings
 
 from ingest import otlp_proto, otlp_wire
 from ingest.otlp import OtlpDecoder
@@ -231,16 +231,6 @@ def test_a_value_nested_too_deep_costs_its_span() -> None:
     assert isinstance(sound, Event)
 
 
-def seconds(decoder: OtlpProtoDecoder, value: bytes) -> float:
-    """The best of three."""
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        decoder.decode(value)
-        took.append(time.perf_counter() - start)
-    return min(took)
-
-
 def test_a_mebibyte_of_empty_parts_is_bounded() -> None:
     many, size = AnyValue(), 150_000
     many.array_value.values.extend([AnyValue()] * size)
@@ -250,7 +240,7 @@ def test_a_mebibyte_of_empty_parts_is_bounded() -> None:
     eventful.events.extend([Span.Event(attributes=[KeyValue()] * 200)] * 1000)
     for span in (chat(KeyValue(key="many", value=many)), crowded, eventful):
         value = traces(span).SerializeToString()
-        assert seconds(OtlpProtoDecoder(), value) < 0.25, span.name
+        assert pace.seconds(partial(OtlpProtoDecoder().decode, value)) < 0.25, span.name
     (reject,) = (
         OtlpProtoDecoder().decode(traces(chat(KeyValue(key="m", value=many))).SerializeToString()).items
     )
