@@ -29,6 +29,8 @@ class Automaton(Protocol):
 
 def build(expressions: Sequence[str], sets: Sequence[Sequence[int]], engine: str = "") -> Automaton:
     """The fastest engine there is, or the named one."""
+    if not expressions:
+        return Plain((), ())
     for name, kind in _ENGINES.items():
         if engine in ("", name):
             try:

@@ -1,8 +1,9 @@
-"""Rule packs: TOML files, one for each attack family, ours and the user's own."""
+"""Rule packs: TOML files, one for each attack family, ours and the user's own; and the user's Sigma rules."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +15,14 @@ from msgspec import Meta
 from tocsin import taxonomy
 from tocsin.contracts import ConfigError
 from tocsin.model import Role
-from tocsin.reading import notation
+from tocsin.reading import notation, sigma
+from tocsin.reading.condition import Clause
+from tocsin.registry import suggest
 
 Level = Literal["info", "low", "medium", "high", "critical"]
 WIDEST = 300  # bytes over which terms may be spread
 TERMS = 4
+SIGMA = (".yml", ".yaml")
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,63 +61,125 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     references: tuple[str, ...] = ()
     misses: str = ""
     words: dict[str, str] = msgspec.field(default_factory=dict)
-    rule: tuple[Rule, ...] = ()
 
 
 class Ready(NamedTuple):
-    """A rule with its regular expressions."""
+    """A rule with its regular expressions; an imported one has clauses instead, one Ready for each of the
+    sets of roles that its clauses are about."""
 
     rule: Rule
     pack: str
     sequences: tuple[notation.Sequence, ...]  # any of them; or, of `all`, each of them
     unless: tuple[re.Pattern[bytes], ...]
+    clauses: tuple[Clause, ...] = ()  # any of them
 
 
 def shipped() -> list[Ready]:
     """The packs of this package."""
     folder = files("tocsin.reading").joinpath("packs")
     named = sorted((each.name, each.read_bytes()) for each in folder.iterdir() if each.name.endswith(".toml"))
-    return _checked(each for name, text in named for each in _read(name, text))
+    return _all(named, [])
+
+
+def paths(folder: str | Path) -> list[Path]:
+    """The files of rules in a folder."""
+    return sorted(path for path in Path(folder).glob("*") if path.suffix in (".toml", *SIGMA))
 
 
 def load(folders: Iterable[str | Path] = (), *, own_only: bool = False) -> list[Ready]:
-    """The rules of this package and those of the user's folders."""
-    rules = [] if own_only else shipped()
+    """The rules of this package and those of the user's folders: packs (*.toml), Sigma rules (*.yml).
+
+    Raises ConfigError with the mistakes of all files at once.
+    """
+    named: list[tuple[str, bytes]] = []
     for folder in folders:
-        paths = sorted(Path(folder).glob("*.toml"))
-        if not paths:
-            raise ConfigError([f"{folder}: no rule packs (*.toml) there"])
-        for path in paths:
-            rules += _read(str(path), path.read_bytes())
-    return _checked(rules)
+        found = paths(folder)
+        if not found:
+            raise ConfigError([f"{folder}: no rules (*.toml, *.yml) there"])
+        named += [(str(path), path.read_bytes()) for path in found]
+    return _all(named, [] if own_only else shipped())
 
 
-def _checked(rules: Iterable[Ready]) -> list[Ready]:
+def _all(named: Iterable[tuple[str, bytes]], rules: list[Ready]) -> list[Ready]:
+    """The rules of all files and those before; raises ConfigError with what is wrong in any of them."""
+    mistakes: list[str] = []
+    found = list(rules)
+    for name, text in named:
+        try:
+            found += _imported(name, text) if name.endswith(SIGMA) else _read(name, text)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    mistakes += _twice(found)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return found
+
+
+def _twice(rules: Iterable[Ready]) -> Iterator[str]:
     known: dict[str, Ready] = {}
     for each in rules:
-        if each.rule.id in known:
-            raise ConfigError(
-                [f"{each.pack}: rule {each.rule.id!r} is in {known[each.rule.id].pack} already"]
-            )
-        known[each.rule.id] = each
-    return list(known.values())
+        first = known.setdefault(each.rule.id, each)
+        parts = each.clauses and each.pack == first.pack and each.rule.roles != first.rule.roles
+        if first is not each and not parts:
+            yield f"{each.pack}: rule {each.rule.id!r} is in {first.pack} already; give it another id"
 
 
-def _read(name: str, text: bytes) -> Iterator[Ready]:
+def _imported(name: str, text: bytes) -> Iterator[Ready]:
+    for one in sigma.read(name, text):
+        fields = {field: getattr(one, field) for field in one._fields if field != "clauses"}
+        for roles in dict.fromkeys(clause.roles for clause in one.clauses):
+            held = tuple(clause for clause in one.clauses if clause.roles == roles)
+            yield Ready(Rule(**fields, roles=roles), name, (), (), held)
+
+
+def _read(name: str, text: bytes) -> list[Ready]:
     try:
-        file = msgspec.toml.decode(text, type=_File)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        given = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{name}: {error}"]) from error
-    named = [*file.owasp, *file.atlas]
-    for rule in file.rule:
-        named += [*rule.owasp, *rule.atlas]
-    if strange := taxonomy.unknown(named):
-        raise ConfigError([f"{name}: {each!r} is in no taxonomy" for each in strange])
-    for rule in file.rule:
-        try:
-            yield _ready(name, file, rule)
-        except (notation.Unwritten, re.error) as error:
-            raise ConfigError([f"{name}: rule {rule.id!r}: {error}"]) from error
+    mistakes: list[str] = []
+    rules = given.pop("rule", [])
+    try:
+        file = msgspec.convert(given, _File)
+    except msgspec.ValidationError as error:
+        file = _File(family="X0", title="")
+        mistakes.append(f"{name}: {_said(error, _File)}")
+    found = [_rule(name, file, rule, number, mistakes) for number, rule in enumerate(_tables(rules), 1)]
+    mistakes += _strange(name, [file, *(each.rule for each in found if each)])
+    if not isinstance(rules, list):
+        mistakes.append(f"{name}: write [[rule]], with two brackets")
+    if mistakes:
+        raise ConfigError(mistakes)
+    return [each for each in found if each]
+
+
+def _tables(rules: object) -> list[object]:
+    return rules if isinstance(rules, list) else []
+
+
+def _rule(name: str, file: _File, given: object, number: int, mistakes: list[str]) -> Ready | None:
+    called = given.get("id") if isinstance(given, dict) else None
+    place = f"{name}: rule {called!r}" if called else f"{name}: rule {number}"
+    try:
+        return _ready(name, file, msgspec.convert(given, Rule))
+    except msgspec.ValidationError as error:
+        mistakes.append(f"{place}: {_said(error, Rule)}")
+    except (notation.Unwritten, re.error) as error:
+        mistakes.append(f"{place}: {error}")
+    return None
+
+
+def _said(error: Exception, kind: type[Rule] | type[_File]) -> str:
+    """The mistake; of an unknown field also which one may have been meant."""
+    field = re.search(r"unknown field `(.+?)`", str(error))
+    return f"{error}; {suggest(field[1], kind.__struct_fields__)}" if field else str(error)
+
+
+def _strange(name: str, holders: Iterable[_File | Rule]) -> Iterator[str]:
+    named = dict.fromkeys(each for holder in holders for each in (*holder.owasp, *holder.atlas))
+    for each in taxonomy.unknown(named):
+        known = suggest(each, [*taxonomy.owasp(), *taxonomy.techniques()])
+        yield f"{name}: {each!r} is in no taxonomy" + (f"; {known}" if known.startswith("did") else "")
 
 
 def _ready(name: str, file: _File, rule: Rule) -> Ready:

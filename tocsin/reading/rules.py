@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tocsin.model import Role
 from tocsin.reading import order
 from tocsin.reading.automaton import build
+from tocsin.reading.condition import Conditions
 from tocsin.reading.notation import END
 from tocsin.reading.pack import Ready, Rule, load
 from tocsin.reading.views import View, look
@@ -90,6 +91,8 @@ class Rules:
         self._whole_words = {number for element, number in self._elements.items() if element.endswith(END)}
         self._bare = [element.removesuffix(END) for element in self._elements]
         self._automaton = build(list(self._elements), self._sets, engine)
+        asked = [(number, clause) for number, each in enumerate(self._ready) for clause in each.clauses]
+        self._conditions = Conditions(asked, engine) if asked else None
         self._cache: OrderedDict[tuple[bytes, str], Reading] = OrderedDict()
 
     @classmethod
@@ -119,8 +122,22 @@ class Rules:
     def _scan(
         self, view: View, data: bytes, role: Role | None, budget: order.Budget, hits: list[Hit]
     ) -> bool:
+        if self._conditions:
+            self._conditioned(self._conditions, view, data, role, hits)
         sets = self._automaton.sets(data)
         return self._view(view, data, sets, role, budget, hits) if sets else True
+
+    def _conditioned(
+        self, conditions: Conditions, view: View, data: bytes, role: Role | None, hits: list[Hit]
+    ) -> None:
+        """Adds one hit for each imported rule that the view fulfils."""
+        spans: dict[int, order.Span] = {}
+        for number, span in conditions.match(view.text, data):
+            spans.setdefault(number, span)
+        for number, span in spans.items():
+            rule = self._ready[number].rule
+            if _applies(rule, view, role):
+                hits.append(_hit(rule, view, data, span))
 
     def _register(self, number: int, ready: Ready) -> None:
         numbers = [
