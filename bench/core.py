@@ -152,7 +152,7 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
         "admit, stamp, history": timed(
             lambda: works.extend(core._first_pass(state, record, seen) for record in records), len(wire)
         ),
-        "read": timed(lambda: signals.extend(read(seen, plan.content)), len(wire)),
+        "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
     }
     redaction, copies = Redaction(plan.content), [decode(value) for value in wire]
 

@@ -28,6 +28,7 @@ from tocsin.settings import (
     OperationsSettings,
     PrivacySettings,
     QuarantineSettings,
+    ReadingSettings,
 )
 from tocsin.tables import Tables
 
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "groups": GroupSettings,
     "limits": LimitSettings,
     "content": ContentSettings,
+    "reading": ReadingSettings,
     "privacy": PrivacySettings,
     "engine": EngineSettings,
     "history": HistorySettings,
@@ -89,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     groups: GroupSettings
     limits: LimitSettings
     content: ContentSettings
+    reading: ReadingSettings
     privacy: PrivacySettings
     engine: EngineSettings
     history: HistorySettings
@@ -115,6 +118,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return Plan(
             instances=self.instances,
             content=self.content,
+            reading=self.reading,
             groups=self.groups,
             limits=self.limits,
             history=self.history,
@@ -173,6 +177,7 @@ class _Reader:
         parts: dict[str, Any] = {
             name: self.tables.record(name, self._given.get(name, {}), cls) for name, cls in SECTIONS.items()
         }
+        self._rules(parts["reading"])
         parts["formats"] = dict(self._formats())
         parts["source"], parts["format"] = self._source(parts["formats"])
         parts["exchange"] = self._exchange()
@@ -186,6 +191,13 @@ class _Reader:
         if not self._embedded:
             self._together(parts)
         return parts | {"warnings": tuple(_warnings(parts))}
+
+    def _rules(self, reading: ReadingSettings | None) -> None:
+        if reading is not None and (reading.rules or reading.disabled):
+            from tocsin.reading.loaded import mistakes  # only where there is something to check
+
+            for mistake in mistakes(reading):
+                self.tables.mistake("reading", mistake)
 
     def _source(self, formats: Mapping[str, Any]) -> tuple[Source | None, str]:
         if "source" not in self._given:

@@ -54,7 +54,7 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     for part in _parts(records):
         seen: list[Seen] = []
         works = [_first_pass(state, record, seen) for record in part]
-        signals = read(seen, plan.content)
+        signals = read(seen, plan.content, plan.reading)
         for work in works:
             _Release(state, work.record, batch).run(work, seen, signals)
     return batch

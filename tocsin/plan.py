@@ -19,6 +19,7 @@ from tocsin.settings import (
     HistorySettings,
     LimitSettings,
     PrivacySettings,
+    ReadingSettings,
 )
 
 
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     instances: tuple[Instance, ...] = ()
     content: ContentSettings = ContentSettings()
+    reading: ReadingSettings = ReadingSettings()
     groups: GroupSettings = GroupSettings()
     limits: LimitSettings = LimitSettings()
     history: HistorySettings = HistorySettings()
@@ -61,10 +63,12 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def config_hash(self) -> str:
-        """Equal for equal plans, in every process; gives away no key."""
+        """Equal for equal plans, rule packs and models, in every process; gives away no key."""
         return _digest(
             [(i.name, i.fingerprint, i.options) for i in self.instances],
             self.content,
+            self.reading,
+            _read_with(self.reading),
             self.groups,
             self.limits,
             self.history,
@@ -72,6 +76,14 @@ class Plan(msgspec.Struct, frozen=True):
             self.privacy,
             self.prices,
         )
+
+
+def _read_with(settings: ReadingSettings) -> str:
+    if not settings.enabled:
+        return ""
+    from tocsin.reading.loaded import fingerprint  # with it come libraries that a plan does not need
+
+    return fingerprint(settings.rules)
 
 
 def _digest(*parts: object) -> str:

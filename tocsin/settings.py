@@ -65,6 +65,40 @@ class ContentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = ""
 
 
+class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How text is read before it is dropped: by rules, by a learned model, for secrets and personal data."""
+
+    enabled: Annotated[
+        bool, Meta(description="without it no text is scored, and detectors of what is said find nothing")
+    ] = True
+    rules: Annotated[
+        tuple[str, ...], Meta(description="folders of your own rule packs (*.toml), beside the shipped ones")
+    ] = ()
+    disabled: Annotated[tuple[str, ...], Meta(description="ids of rules that are left out")] = ()
+    threshold: Annotated[
+        float,
+        Meta(
+            gt=0,
+            lt=1,
+            description="score from which a text counts as an attack; scores are told so that it lies at 0.5",
+        ),
+    ] = 0.5
+    canaries: Annotated[
+        dict[str, str],
+        Meta(
+            description="name and token of each: a word of 8 to 128 letters, digits, `-`, `_` that you hid "
+            "in a prompt or document, from the environment, or its SHA-256 in hex"
+        ),
+    ] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from tocsin.reading.canaries import mistake
+
+        for name, token in self.canaries.items():
+            if wrong := mistake(token):
+                raise ValueError(f"canaries.{name}: {wrong}")
+
+
 class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pseudonyms for those who call. Without keys identities are stored as they came."""
 
@@ -112,7 +146,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     checkpoint_seconds: Annotated[Seconds, Meta(description="longest work that a crash repeats")] = 2.0
     write_deadline_seconds: Annotated[Seconds, Meta(description="one attempt of a write to a sink")] = 30.0
     give_up_seconds: Annotated[
-        Seconds, Meta(description="a sink or store down for longer ends the process with exit code 69")
+        Seconds, Meta(description="a source, sink or store down for longer ends the process, code 69")
     ] = 3600.0
     stuck_seconds: Annotated[
         Seconds, Meta(description="no progress inside one step for longer: stacks are printed, exit code 70")

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from tocsin.history import SIZE, Seen
 from tocsin.model import Event, Signals
-from tocsin.settings import ContentSettings
+from tocsin.settings import ContentSettings, ReadingSettings
 
 REFUSED_FINISH = frozenset({"content_filter", "refusal", "safety"})
 REFUSED_STATUS = frozenset({"refused", "blocked"})
@@ -33,9 +33,16 @@ REFUSAL_OPENERS = tuple(opener.strip() for opener in _OPENERS.split("|"))
 _HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS) | {"i\u2019"}
 
 
-def read(seen: Sequence[Seen], content: ContentSettings) -> list[Signals]:
+def read(seen: Sequence[Seen], content: ContentSettings, reading: ReadingSettings) -> list[Signals]:
     """Signals of many events at once, in their order."""
-    return [_read(one) for one in seen] if content.mode != "none" else [_bare(one) for one in seen]
+    if content.mode == "none":
+        return [_bare(one) for one in seen]
+    signals = [_read(one) for one in seen]
+    if reading.enabled:
+        from tocsin.reading.step import reader  # rules and model, which nothing else needs
+
+        reader(reading, content.key).fill(seen, signals)
+    return signals
 
 
 def _read(seen: Seen) -> Signals:

@@ -7,8 +7,10 @@ from parts.watchers import lively
 
 from tocsin.history import Digester, History, Seen
 from tocsin.model import Event, Message, Signals
-from tocsin.settings import ContentSettings, HistorySettings
+from tocsin.settings import ContentSettings, HistorySettings, ReadingSettings
 from tocsin.signals import opens_with_refusal, read
+
+READING = ReadingSettings(enabled=False)
 
 
 def seen(*events: Event) -> list[Seen]:
@@ -24,7 +26,7 @@ def test_lengths_digests_and_indexes() -> None:
         tool_arguments="{}",
         tool_result="12345",
     )
-    first, second = read(seen(event, event), ContentSettings())
+    first, second = read(seen(event, event), ContentSettings(), READING)
     assert (first.input_length, first.output_length, first.arguments_length, first.result_length) == (
         9,
         8,
@@ -40,19 +42,21 @@ def test_equal_new_messages_have_equal_digests_in_all_conversations() -> None:
     def ask(session: str, text: str) -> Event:
         return Event(session=session, input=(Message("user", text),))
 
-    one, same, other = read(seen(ask("a", "x"), ask("b", "x"), ask("c", "y")), ContentSettings())
+    one, same, other = read(seen(ask("a", "x"), ask("b", "x"), ask("c", "y")), ContentSettings(), READING)
     assert one.input_digest == same.input_digest != other.input_digest
 
 
 def test_reading_many_at_once_or_one_by_one_is_the_same() -> None:
     events = [item for one in lively(100, 3) for item in one.items if isinstance(item, Event)]
     heard = seen(*events)
-    assert read(heard, ContentSettings()) == [read([one], ContentSettings())[0] for one in heard]
+    assert read(heard, ContentSettings(), READING) == [
+        read([one], ContentSettings(), READING)[0] for one in heard
+    ]
 
 
 def test_without_content_no_length_or_digest_is_left() -> None:
     event = Event(input=(Message("user", "hi"),), output=(Message("assistant", "I cannot help with that"),))
-    assert read(seen(event), ContentSettings(mode="none")) == [
+    assert read(seen(event), ContentSettings(mode="none"), READING) == [
         Signals(new_input=(0,), new_output=(0,), refusal=True)
     ]
 
@@ -103,4 +107,4 @@ def test_other_answers_are_no_refusals(answer: str) -> None:
     ],
 )
 def test_providers_say_that_they_refused(fields: dict[str, str]) -> None:
-    assert read([Seen(Event(**fields))], ContentSettings())[0].refusal  # type: ignore[arg-type]
+    assert read([Seen(Event(**fields))], ContentSettings(), READING)[0].refusal  # type: ignore[arg-type]

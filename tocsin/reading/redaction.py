@@ -12,6 +12,7 @@ from tocsin.reading.patterns import PATTERNS, Pattern
 
 # What stands for a character in JSON text and in URLs ends with a letter, which is no part of a word.
 _ESCAPED = (r"\\[nrtbf]", r"\\u[0-9a-fA-F]{4}", "%[0-9a-fA-F]{2}")
+SHORTEST = 6  # characters of anything that is looked for
 NUMBERS = frozenset({"phone", "card", "national_id"})
 _UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
 
@@ -48,10 +49,28 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every finding replaced; any text, of any length."""
-        if len(text) < 6:  # shorter than anything that is looked for
-            return text
+        for number in self._wanted(text):
+            rule = self._rules[number]
+            text = rule.expression.sub(rule.replace, text)
+        return text
+
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """Mark, start and end of what would be replaced, by place; the same may be found twice."""
+        found: list[tuple[str, int, int]] = []
+        for number in self._wanted(text):
+            rule = self._rules[number]
+            for match in rule.expression.finditer(text):
+                if rule.replace(match) != match[0]:
+                    part = "secret" if "secret" in rule.expression.groupindex else 0
+                    found.append((self._marks[number], *match.span(part)))
+        return sorted(found, key=lambda each: each[1:])
+
+    def _wanted(self, text: str) -> Sequence[int]:
+        """The rules that may find something, in their order."""
+        if len(text) < SHORTEST:
+            return ()
         if self._database is None:
-            return self._apply(text, self._chosen(set(range(len(self._rules)))))
+            return self._chosen(set(range(len(self._rules))))
         hits: list[int] = []
         self._database.scan(
             text.encode("utf-8", "surrogatepass"),
@@ -59,29 +78,13 @@ class Redactor:
             context=hits,
             scratch=self._scratch,
         )
-        return self._apply(text, self._chosen(set(hits))) if hits else text
-
-    def find(self, text: str) -> list[tuple[str, int, int]]:
-        """Mark, start and end of what would be replaced, by place; the same may be found twice."""
-        found: list[tuple[str, int, int]] = []
-        for number, rule in enumerate(self._rules):
-            for match in rule.expression.finditer(text) if number not in self._left else ():
-                if rule.replace(match) != match[0]:
-                    part = "secret" if "secret" in rule.expression.groupindex else 0
-                    found.append((self._marks[number], *match.span(part)))
-        return sorted(found, key=lambda each: each[1:])
+        return self._chosen(set(hits)) if hits else ()
 
     def _chosen(self, hits: set[int]) -> Sequence[int]:
         """The rules to be applied, in their order."""
         if len(self._rules) in hits:
             hits = hits.union(self._bordered) - {len(self._rules)}
         return sorted(hits - self._left)
-
-    def _apply(self, text: str, numbers: Sequence[int]) -> str:
-        for number in numbers:
-            rule = self._rules[number]
-            text = rule.expression.sub(rule.replace, text)
-        return text
 
 
 def _note(number: int, start: int, end: int, flags: int, hits: Any) -> None:

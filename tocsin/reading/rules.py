@@ -72,6 +72,14 @@ class Reading(NamedTuple):
     views: tuple[str, ...] = ("raw",)
     hidden: tuple[str, ...] = ()  # ways of hiding that counted
     truncated: bool = False
+    smuggled: tuple[str, ...] = ()  # ways that count by themselves
+
+    def of(self, role: Role | None) -> Reading:
+        """What it is when that role says it."""
+        if not self.hits or role is None:
+            return self
+        hits = tuple([hit for hit in self.hits if not hit.rule.roles or role in hit.rule.roles])
+        return self if len(hits) == len(self.hits) else _judged(self, hits)
 
 
 class Rules:
@@ -93,7 +101,7 @@ class Rules:
         self._automaton = build(list(self._elements), self._sets, engine)
         asked = [(number, clause) for number, each in enumerate(self._ready) for clause in each.clauses]
         self._conditions = Conditions(asked, engine) if asked else None
-        self._cache: OrderedDict[tuple[bytes, str], Reading] = OrderedDict()
+        self._cache: OrderedDict[bytes, Reading] = OrderedDict()
 
     @classmethod
     def load(cls, folders: Iterable[str | Path] = ()) -> Rules:
@@ -102,7 +110,7 @@ class Rules:
 
     def read(self, texts: Sequence[str], roles: Sequence[Role | None]) -> list[Reading]:
         """Readings of many texts in their order; a text that was read lately is not read again."""
-        return [self._known(text, role) for text, role in zip(texts, roles, strict=True)]
+        return [self._known(text).of(role) for text, role in zip(texts, roles, strict=True)]
 
     def match(self, views: Sequence[View], role: Role | None = None) -> tuple[list[Hit], bool]:
         """What the rules find in the views of one text, and whether all of it was read."""
@@ -149,26 +157,26 @@ class Rules:
         self._sets += numbers
         self._owner += [(number, -1 if ready.rule.all else at) for at in range(len(numbers))]
 
-    def _known(self, text: str, role: Role | None) -> Reading:
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        key = (digest, role or "")
+    def _known(self, text: str) -> Reading:
+        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         known = self._cache.get(key)
         if known is not None:
             self._cache.move_to_end(key)
             return known
-        reading = self._cache[key] = self._read(text, role)
+        reading = self._cache[key] = self.fresh(text)
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return reading
 
-    def _read(self, text: str, role: Role | None) -> Reading:
+    def fresh(self, text: str) -> Reading:
+        """The reading of a text whoever says it, not looked up."""
         views, truncated = look(text)
-        hits, complete = self.match(views, role)
+        hits, complete = self.match(views)
         if not hits and len(views) == 1:
-            return _CLEAR if complete and not truncated else Reading(truncated=True)
+            return _CLEAR if complete and not truncated else _UNREAD
         names = tuple(dict.fromkeys(view.name for view in views))
-        hidden = _hiding(views, hits)
-        return Reading(tuple(hits), combined(hits, hidden), names, hidden, truncated or not complete)
+        made = Reading((), 0.0, names, (), truncated or not complete, _smuggled(views))
+        return _judged(made, tuple(hits))
 
     def _view(
         self,
@@ -222,15 +230,22 @@ def combined(hits: Iterable[Hit], hidden: Iterable[str] = ()) -> float:
     return round(1.0 - left, 6)
 
 
-def _hiding(views: Sequence[View], hits: Sequence[Hit]) -> tuple[str, ...]:
-    """Ways of hiding that count: text in characters that nobody sees, and any other that showed a rule
-    which the raw text does not."""
+def _judged(reading: Reading, hits: tuple[Hit, ...]) -> Reading:
+    hidden = _hiding(reading.smuggled, hits)
+    return reading._replace(hits=hits, score=combined(hits, hidden), hidden=hidden)
+
+
+def _smuggled(views: Sequence[View]) -> tuple[str, ...]:
+    """Ways in which text is written in characters that nobody sees."""
+    ways = [view.name for view in views if len(view.text) >= _SMUGGLED]
+    return tuple(dict.fromkeys(way for way in ways if HIDING.get(way, _NO)[1] == "smuggled"))
+
+
+def _hiding(smuggled: Sequence[str], hits: Sequence[Hit]) -> tuple[str, ...]:
+    """Ways of hiding that count: those that do by themselves, and any other that showed a rule which the
+    raw text does not."""
     plain = {hit.rule.id for hit in hits if not hit.chain}
-    ways = [
-        view.name
-        for view in views
-        if HIDING.get(view.name, _NO)[1] == "smuggled" and len(view.text) >= _SMUGGLED
-    ]
+    ways = [*smuggled]
     ways += [step for hit in hits if hit.chain and hit.rule.id not in plain for step in hit.chain]
     kinds = {HIDING[way][1]: way for way in reversed(ways) if way in HIDING}
     return tuple(sorted(kinds.values()))
@@ -263,3 +278,4 @@ def _hit(rule: Rule, view: View, data: bytes, span: tuple[int, int]) -> Hit:
 
 _NO = ("", "", 0.0)
 _CLEAR = Reading()
+_UNREAD = Reading(truncated=True)

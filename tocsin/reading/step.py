@@ -1,0 +1,284 @@
+"""The reading step: every new text of many events is read once, in all its views, by rules and model.
+
+Pure: what is said of an event depends on that event alone, however many are read at once. Of a text nothing
+is kept but what was derived from it, under its exact hash, in bounded caches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from tocsin.history import SIZE, Seen
+from tocsin.model import Event, Link, Role, RuleHit, Signals, TextSignal
+from tocsin.reading import fingerprints, language, loaded
+from tocsin.reading.cache import Cache
+from tocsin.reading.canaries import Canaries
+from tocsin.reading.fingerprints import Hashes
+from tocsin.reading.links import links
+from tocsin.reading.redaction import Redactor
+from tocsin.reading.rules import FLAGGED, Hit, Reading
+from tocsin.reading.verdict import combine
+from tocsin.settings import ReadingSettings
+
+BUDGET = 262_144  # characters read of one event
+KNOWN = 4096  # texts whose reading is remembered
+SYSTEMS = 512  # system instructions of which the runs of words are remembered
+TOOLS = 1024  # sets of tool definitions
+HITS = 16  # rules told of one text, the heaviest
+FINDINGS = 16  # kinds
+Place = Literal["input", "output", "arguments", "result", "document", "tool"]
+
+
+class Asked(NamedTuple):
+    """A text of an event that has to be read."""
+
+    place: Place
+    at: int
+    role: Role
+    text: str
+    cut: bool = False  # the event holds more than is read
+
+    @property
+    def sketched(self) -> bool:
+        """Whether other texts may be compared with it."""
+        return self.place == "output" or self.role == "system"
+
+
+class Facts(NamedTuple):
+    """What is known of a text whoever says it."""
+
+    digest: str
+    reading: Reading
+    model: float
+    findings: tuple[tuple[str, int], ...]
+    links: tuple[Link, ...]
+    length: int
+    entropy: float
+    repetition: float
+    script: str
+    language: str
+    simhash: int
+    shingles: tuple[int, ...]
+    canaries: tuple[str, ...]
+    runs: Hashes
+
+
+class Reader:
+    """All that reads texts. Serves one thread."""
+
+    def __init__(self, settings: ReadingSettings, key: str) -> None:
+        self._rules, self._scorer = loaded.rules(settings), loaded.scorer()
+        self._redactor = Redactor()
+        self._canaries = Canaries(settings.canaries)
+        self._threshold = settings.threshold
+        self._voters = fingerprints.Voters(language.common_words())
+        secret = blake2b(key.encode(), digest_size=48, person=b"tocsin.reading").digest()
+        self._blank = blake2b(key=secret[:32], digest_size=16)
+        self._sketcher = fingerprints.Sketcher(secret[32:])
+        self._known: Cache[tuple[str, bool], Facts] = Cache(KNOWN)
+        self._systems: Cache[str, Hashes] = Cache(SYSTEMS)
+        self._tools: Cache[str, tuple[TextSignal, ...]] = Cache(TOOLS)
+
+    def fill(self, seen: Sequence[Seen], signals: Sequence[Signals]) -> None:
+        """Adds what the texts say to the signals of each event."""
+        asked = [list(_within(_asked(one))) if not one.event.duplicate else [] for one in seen]
+        facts = iter(self._facts([each for one in asked for each in one]))
+        for one, texts, signal in zip(seen, asked, signals, strict=True):
+            if not texts and not one.event.tool_definitions:
+                continue
+            known = [next(facts) for _ in texts]
+            told = [self._told(each, fact) for each, fact in zip(texts, known, strict=True)]
+            signal.texts = (*told, *self._of_tools(one.event))
+            signal.score = max((each.score for each in signal.texts if each.place != "output"), default=0.0)
+            signal.system_overlap = self._overlap(one, texts, known)
+
+    def _told(self, asked: Asked, facts: Facts) -> TextSignal:
+        reading = facts.reading.of(asked.role)
+        return TextSignal(
+            asked.place,
+            asked.at,
+            asked.role,
+            self._scaled(combine(reading, facts.model).score) if reading.hits or facts.model > 0 else 0.0,
+            facts.model,
+            _hits(reading.hits) if reading.hits else (),
+            reading.hidden,
+            facts.findings,
+            facts.links,
+            facts.length,
+            facts.entropy,
+            facts.repetition,
+            facts.script,
+            facts.language,
+            facts.simhash,
+            facts.digest,
+            facts.shingles,
+            facts.canaries,
+            reading.truncated or asked.cut,
+        )
+
+    def _scaled(self, score: float) -> float:
+        """The score, moved so that the threshold lies at one half."""
+        threshold = self._threshold
+        if threshold != 0.5:
+            score = score * (1 - threshold) / (score * (1 - threshold) + (1 - score) * threshold)
+        return round(score, 4)
+
+    def _facts(self, asked: Sequence[Asked]) -> list[Facts]:
+        """Of each text; those that are not known are read together, each once."""
+        keys = [(self._digest(each.text), each.sketched) for each in asked]
+        found: dict[tuple[str, bool], Facts] = {}
+        fresh: dict[tuple[str, bool], str] = {}
+        for key, each in zip(keys, asked, strict=True):
+            known = self._known.get(key)
+            if known is not None:
+                found[key] = known
+            else:
+                fresh[key] = each.text
+        for key, facts in zip(fresh, self._read(list(fresh.items())), strict=True):
+            found[key] = facts
+            self._known.put(key, facts)
+        return [found[key] for key in keys]
+
+    def _digest(self, text: str) -> str:
+        blank = self._blank.copy()
+        blank.update(text.encode("utf-8", "surrogatepass"))
+        return blank.hexdigest()
+
+    def _read(self, fresh: Sequence[tuple[tuple[str, bool], str]]) -> Iterator[Facts]:
+        if not fresh:
+            return
+        texts = [text for _, text in fresh]
+        data = [text.lower().encode("utf-8", "replace") for text in texts]
+        scores = self._scorer.scores(texts).tolist() if self._scorer else [0.0] * len(texts)
+        prints = fingerprints.prints(data, self._voters)
+        for ((digest, sketched), text), small, score, seen in zip(fresh, data, scores, prints, strict=True):
+            script = language.script(text, small)
+            yield Facts(
+                digest,
+                self._rules.fresh(text),
+                round(score, 4),
+                self._findings(text),
+                links(text),
+                len(text),
+                seen.entropy,
+                seen.repetition,
+                script,
+                language.language(script, seen.votes, seen.words),
+                seen.simhash,
+                self._sketcher.shingles(seen.runs) if sketched else (),
+                self._canaries.find(text),
+                seen.runs if sketched else _NO_RUNS,
+            )
+
+    def _findings(self, text: str) -> tuple[tuple[str, int], ...]:
+        found = self._redactor.find(text)
+        if not found:
+            return ()
+        return tuple(sorted(Counter(mark for mark, *_ in dict.fromkeys(found)).items()))[:FINDINGS]
+
+    def _of_tools(self, event: Event) -> tuple[TextSignal, ...]:
+        """Of tool definitions only those of which there is something to say: they repeat with every call."""
+        tools = event.tool_definitions
+        if not tools or event.duplicate:
+            return ()
+        key = self._digest("\0".join([tool.description for tool in tools]))
+        told = self._tools.get(key)
+        if told is None:
+            asked = [Asked("tool", at, "tool", tool.description) for at, tool in enumerate(tools)]
+            some = list(_within(each for each in asked if each.text))
+            signals = [self._told(each, facts) for each, facts in zip(some, self._facts(some), strict=True)]
+            told = tuple([each for each in signals if _notable(each)])
+            self._tools.put(key, told)
+        return told
+
+    def _overlap(self, seen: Seen, asked: Sequence[Asked], facts: Sequence[Facts]) -> float:
+        """The largest share of a system text of this call that stands in a new answer."""
+        outputs = [each.runs for one, each in zip(asked, facts, strict=True) if one.place == "output"]
+        outputs = [runs for runs in outputs if len(runs)]
+        if not outputs:
+            return 0.0
+        shares = [
+            fingerprints.overlap(self._system(seen, at), runs)
+            for at, message in enumerate(seen.event.input)
+            if message.role == "system" and message.text
+            for runs in outputs
+        ]
+        return max(shares, default=0.0)
+
+    def _system(self, seen: Seen, at: int) -> Hashes:
+        """The runs of words of a system message, which later calls repeat."""
+        key = seen.digests[at * SIZE : (at + 1) * SIZE]
+        runs = self._systems.get(key) if key else None
+        if runs is None:
+            small = seen.event.input[at].text[:BUDGET].lower().encode("utf-8", "replace")
+            runs = fingerprints.prints([small], self._voters)[0].runs
+            self._systems.put(key, runs)
+        return runs
+
+
+def reader(settings: ReadingSettings, key: str) -> Reader:
+    """This thread's reader for these settings; loaded when it is first wanted."""
+    name = (msgspec.json.encode(settings, order="sorted"), key)
+    made = _local.readers.get(name)
+    if made is None:
+        made = _local.readers[name] = Reader(settings, key)
+    return made
+
+
+class _Readers(threading.local):
+    def __init__(self) -> None:
+        self.readers: dict[tuple[bytes, str], Reader] = {}
+
+
+_local = _Readers()
+_NO_RUNS = fingerprints.NO_RUNS
+
+
+def _asked(seen: Seen) -> Iterator[Asked]:
+    """The texts of an event that its conversation never held."""
+    event = seen.event
+    for at in seen.new_input:
+        yield Asked("input", at, event.input[at].role, event.input[at].text)
+    for at in seen.new_output:
+        yield Asked("output", at, event.output[at].role, event.output[at].text)
+    if event.tool_arguments:
+        yield Asked("arguments", 0, "assistant", event.tool_arguments)
+    if event.tool_result:
+        yield Asked("result", 0, "tool", event.tool_result)
+    for at, document in enumerate(event.documents):
+        yield Asked("document", at, "retrieved", document.text)
+
+
+def _within(asked: Iterable[Asked]) -> Iterator[Asked]:
+    """The texts of one event up to its budget."""
+    left = BUDGET
+    for each in asked:
+        if len(each.text) > left:
+            each = each._replace(text=each.text[:left], cut=True)
+        if each.text or each.cut:
+            left -= len(each.text)
+            yield each
+
+
+def _notable(told: TextSignal) -> bool:
+    return bool(
+        told.score >= FLAGGED or told.rules or told.hidden or told.findings or told.canaries or told.truncated
+    )
+
+
+def _hits(hits: Sequence[Hit]) -> tuple[RuleHit, ...]:
+    """The heaviest hit of each rule."""
+    best: dict[str, Hit] = {}
+    for hit in hits:
+        if hit.weight > best.get(hit.rule.id, hit).weight or hit.rule.id not in best:
+            best[hit.rule.id] = hit
+    heaviest = sorted(best.values(), key=lambda hit: (-hit.weight, hit.rule.id))[:HITS]
+    return tuple([
+        RuleHit(hit.rule.id, hit.rule.family, round(hit.weight, 4), hit.view, hit.chain) for hit in heaviest
+    ])  # fmt: skip
