@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from tocsin.history import SIZE, split
-from tocsin.model import Event, Message, Signals
+from tocsin.model import Event, Message, Signals, TextSignal
 from tocsin.report import Report, encloses, lack, report, streamed
 from tocsin.told_tools import HALF
 
@@ -26,6 +27,7 @@ _SHARED = tuple(
     for name, default in zip(Event.__struct_fields__, Event.__struct_defaults__, strict=True)
     if name not in _FIXED
 )
+_PLACES = ("input", "output", "arguments", "result", "document", "tool")
 Turns = list[tuple[str, Message]]  # digest and message
 
 _COUNTS = ("input_tokens", "output_tokens")
@@ -192,12 +194,33 @@ def _merge_signals(lead: Held, other: Held, said: list[Turns]) -> Signals:
     signals.new_input, signals.new_output = (
         tuple([at for at, (digest, _) in enumerate(turns) if digest in fresh]) for turns in said
     )
+    signals.texts = _texts(lead, other, said)
     parts = lead.event.half == other.event.half == "log"
     if lead.event.input:
         signals.input_length = one.input_length + parts * two.input_length
     if lead.event.output:
         signals.output_length = one.output_length + parts * two.output_length
     return signals
+
+
+def _texts(lead: Held, other: Held, said: list[Turns]) -> tuple[TextSignal, ...]:
+    """What was read of both, each place once: of messages at the index at which they are kept."""
+    if not lead.signals.texts and not other.signals.texts:
+        return ()
+    kept = {
+        place: {digest: at for at, (digest, _) in enumerate(turns)}
+        for place, turns in zip(("input", "output"), said, strict=True)
+    }
+    found: dict[tuple[int, int], TextSignal] = {}
+    for held in (lead, other):
+        digests, border = split(held.digests), len(held.event.input)
+        for text in held.signals.texts:
+            at: int | None = text.index
+            if text.place in kept:
+                at = kept[text.place].get(digests[text.index + border * (text.place == "output")])
+            if at is not None:
+                found.setdefault((_PLACES.index(text.place), at), replace(text, index=at))
+    return tuple([text for _, text in sorted(found.items(), key=itemgetter(0))])
 
 
 def _stronger(one: Any, other: Any) -> Any:
