@@ -32,6 +32,16 @@ COLUMNS = {
     "kind": "kind",
     "status": "status",
 }
+
+
+def _total(column: str, least: str, most: str, digits: int) -> str:
+    """A sum to `digits` behind the point. Floats are added up as whole thousandths of its last digit: the same
+    in any order, none cut off, and many of a value below that digit are not lost."""
+    value = f"least(greatest(ifNull(e.{column}, 0), {least}), {most})"
+    units = f"sumIf(toInt128(round({value} * 1e{digits + 3})), NOT duplicate)"
+    return f"toDecimal128(intDiv({units} + 500, 1000), 0) * toDecimal128('1e-{digits}', {digits})"
+
+
 FIGURES = {
     "version": "{version:UInt64}",
     "events": "countIf(NOT duplicate)",
@@ -42,9 +52,9 @@ FIGURES = {
     "cache_read_tokens": "sumIf(ifNull(e.cache_read_tokens, 0), NOT duplicate)",
     "cache_write_tokens": "sumIf(ifNull(e.cache_write_tokens, 0), NOT duplicate)",
     "reasoning_tokens": "sumIf(ifNull(e.reasoning_tokens, 0), NOT duplicate)",
-    "cost_usd": "sumIf(toDecimal64(least(greatest(ifNull(e.cost_usd, 0), -1e6), 1e6), 9), NOT duplicate)",
+    "cost_usd": _total("cost_usd", "-1e6", "1e6", 9),
     "durations": "countIf(e.duration_ms IS NOT NULL AND NOT duplicate)",
-    "duration_ms": "sumIf(toDecimal64(least(greatest(ifNull(e.duration_ms, 0), 0), 1e12), 3), NOT duplicate)",
+    "duration_ms": _total("duration_ms", "0", "1e12", 3),
     "users": "uniqStateIf(user, user != '' AND NOT duplicate)",
     "sessions": "uniqStateIf(session, session != '' AND NOT duplicate)",
     "duration": "quantilesBFloat16StateIf(0.5, 0.95, 0.99)"

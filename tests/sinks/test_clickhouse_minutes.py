@@ -118,6 +118,19 @@ def test_quantiles_are_within_a_hundredth(database: Database, writer: Writer) ->
     assert merged == pytest.approx([500, 950, 990], rel=0.01)
 
 
+def test_costs_add_up_to_a_billionth(database: Database, writer: Writer) -> None:
+    """0.000065 * 10^9 as floats is a little less than 65,000, and a token may cost less than a billionth."""
+    write(writer, [told(n, 1, model="a", cost_usd=0.000065, duration_ms=1.001) for n in range(100)])
+    write(writer, [told(n, 1, model="b", cost_usd=1.25e-10) for n in range(100, 1100)])
+    write(
+        writer, [told(1100, 1, model="c", cost_usd=-2.01), told(1101, 1, model="c", cost_usd=812.123456789)]
+    )
+    writer.aggregate(LOG, 0, [MINUTE], 1)
+    rows = database.rows("SELECT model, cost_usd, duration_ms FROM @usage ORDER BY model")
+    assert [row[1] for row in rows] == [Decimal("0.0065"), Decimal("0.000000125"), Decimal("810.113456789")]
+    assert rows[0][2] == Decimal("100.1")
+
+
 def test_impossible_costs_do_not_fail_a_minute(database: Database, writer: Writer) -> None:
     write(writer, [told(1, 1, cost_usd=1e300, duration_ms=1e300), told(2, 1, cost_usd=-1e300)])
     writer.aggregate(LOG, 0, [MINUTE], 1)
