@@ -11,8 +11,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tocsin.reading.keys import MODEL_KEYS, PROVIDERS, SERVICE_TOKENS
+
 WORD = "0-9A-Za-z_"
 _LONG = "0-9A-Za-z_.-"  # a number that goes on is another one
+_QUOTES = r"(?:[\\\"']|&quot;|&#34;|%22){0,3}"
+_IS = rf"{_QUOTES}[ \t]{{0,4}}(?::=|=>|[:=]|%3A|%3D)[ \t]{{0,4}}{_QUOTES}"
+_KEYWORD = (
+    r"(?:password|passwd|passphrase|pwd|secret|token|credential"
+    r"|(?:api|access|secret|private|auth|account)[_-]?key)"
+)
+_ABOUT = (  # what a name ends with that tells of a secret and holds none
+    r"[0-9A-Za-z_-]{0,20}?(?:ids?|names?|files?|path|ur[il]|type|len|length|size|count|limit|ttl|policy|version"
+    r"|header|field|param|endpoint|location|provider|class|format|prefix|pattern|rule|hint|label|arn)"
+)
 
 
 class Pattern(NamedTuple):
@@ -40,117 +52,146 @@ PATTERNS: tuple[Pattern, ...] = (
         r"eyJ[0-9A-Za-z_-]{8,4096}\.(?:eyJ)?[0-9A-Za-z_-]{0,8192}(?:\.[0-9A-Za-z_-]{0,8192}){1,3}",
         after="",
     ),
-    Pattern("secret:age_key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,80}", after=""),
+    Pattern("secret:jwt", r"ZXlK[0-9A-Za-z+/]{40,8192}={0,2}", "random", after=""),  # once more in base64
+    Pattern("secret:age_key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,80}", "varied", after=""),
     Pattern(
         "secret:connection",
         r"[A-Za-z][0-9A-Za-z+.-]{1,30}://[^\s:/@\"'<>]{0,128}:(?P<secret>[^\s/@\"'<>]{1,256})@",
         after="",
     ),
-    Pattern("secret:anthropic_key", r"sk-ant-[0-9A-Za-z_-]{20,256}", after=""),
-    Pattern("secret:openrouter_key", r"sk-or-v1-[0-9a-f]{32,128}"),
-    Pattern("secret:langfuse_key", r"sk-lf-[0-9a-f-]{36}", after="0-9A-Za-z-"),
+    Pattern("secret:anthropic_key", r"sk-ant-[a-z]{3,5}[0-9]{2}-[0-9A-Za-z_-]{80,100}AA"),  # its exact form
+    Pattern("secret:anthropic_key", r"sk-ant-[0-9A-Za-z_-]{20,256}", "varied", after=""),
+    Pattern("secret:openrouter_key", r"sk-or-v1-[0-9a-f]{32,128}", "varied"),
+    Pattern("secret:langfuse_key", r"sk-lf-[0-9a-f-]{36}", "varied", after="0-9A-Za-z-"),
     Pattern(
-        "secret:openai_key", r"sk-(?:proj-|svcacct-|admin-|None-)?[0-9A-Za-z_-]{20,256}", "random", after=""
+        "secret:openai_key", r"sk-(?:proj-|svcacct-|admin-|None-)?[0-9A-Za-z_-]{20,256}", "drawn", after=""
     ),
-    Pattern("secret:openai_session", r"sess-[0-9A-Za-z]{40,64}"),
-    Pattern("secret:azure_openai_key", r"[0-9A-Za-z]{40,60}JQQJ9[0-9A-Za-z]{15,45}"),
+    Pattern("secret:openai_session", r"sess-[0-9A-Za-z]{40,64}", "varied"),
+    Pattern("secret:azure_openai_key", r"[0-9A-Za-z]{40,60}JQQJ9[0-9A-Za-z]{15,45}", "varied"),
     Pattern(
         "secret:bedrock_key",
         r"(?:ABSK[0-9A-Za-z+/]{100,300}={0,2}|bedrock-api-key-[0-9A-Za-z+/=]{40,2048})",
+        "varied",
         after="",
     ),
-    Pattern("secret:nvidia_key", r"nvapi-[0-9A-Za-z_-]{40,128}", after=""),
+    Pattern("secret:nvidia_key", r"nvapi-[0-9A-Za-z_-]{40,128}", "varied", after=""),
     Pattern(
         "secret:model_key",  # of providers of models, search and vector stores
-        r"(?:fw_[0-9A-Za-z]{20,64}|csk-[0-9a-z]{40,64}|pcsk_[0-9A-Za-z_]{30,128}|jina_[0-9A-Za-z]{40,80}"
-        r"|tvly-[0-9A-Za-z-]{20,64}|fc-[0-9a-f]{32}|tgp_v1_[0-9A-Za-z_-]{30,80}|pa-[0-9A-Za-z_-]{40,60}"
-        r"|sk_[0-9a-f]{40,64}|wandb_v1_[0-9A-Za-z_-]{20,128}|phx_[0-9A-Za-z]{30,64}|bt-st-[0-9A-Za-z]{30,64})",
+        f"(?:{'|'.join(MODEL_KEYS)})",
+        "varied",
     ),
-    Pattern("secret:stripe_key", r"(?:sk|rk|pk)_(?:live|test)_[0-9A-Za-z]{10,256}"),
-    Pattern("secret:stripe_webhook", r"whsec_[0-9A-Za-z+/=]{24,128}", after=""),
-    Pattern("secret:aws_key", r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"),
+    Pattern("secret:stripe_key", r"(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z]{10,256}", "varied"),
+    Pattern("secret:stripe_webhook", r"whsec_[0-9A-Za-z+/=]{24,128}", "varied", after=""),
+    Pattern("secret:aws_key", r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}", "varied"),
     Pattern("secret:aws_key", r"(?:akia|asia)[0-9a-z]{16}", "random"),  # where names are lowered
-    Pattern("secret:aws_session", r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[0-9A-Za-z+/]{50,4096}={0,2}", after=""),
-    Pattern("secret:google_key", r"AIza[0-9A-Za-z_-]{20,35}", after=""),
+    Pattern(
+        "secret:aws_session", r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[0-9A-Za-z+/]{50,4096}={0,2}", "varied", after=""
+    ),
+    Pattern("secret:google_key", r"AIza[0-9A-Za-z_-]{20,35}", "varied", after=""),
     Pattern(
         "secret:google_oauth",
         r"(?:ya29\.[0-9A-Za-z_-]{20,1024}|1//0[0-9A-Za-z_-]{30,256}|AQ\.Ab8[0-9A-Za-z_-]{30,256})",
+        "varied",
         after="",
     ),
-    Pattern("secret:google_client", r"GOCSPX-[0-9A-Za-z_-]{20,64}", after=""),
-    Pattern("secret:github_token", r"(?:gh[pousr]_[0-9A-Za-z]{20,255}|github_pat_[0-9A-Za-z_]{20,255})"),
+    Pattern("secret:google_client", r"GOCSPX-[0-9A-Za-z_-]{20,64}", "varied", after=""),
+    Pattern(
+        "secret:github_token", r"(?:gh[pousr]_[0-9A-Za-z]{20,255}|github_pat_[0-9A-Za-z_]{20,255})", "varied"
+    ),
     Pattern(
         "secret:gitlab_token",
-        r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat)-[0-9A-Za-z_.-]{20,128}",
+        r"(?:GR1348941|gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat|rtr|ffct)-)[0-9A-Za-z_.-]{20,128}",
+        "varied",
         after="",
     ),
-    Pattern("secret:slack_token", r"xox[abeoprs]-[0-9A-Za-z-]{10,256}", after=""),
-    Pattern("secret:slack_app_token", r"xapp-[0-9]-[0-9A-Za-z-]{10,256}", after=""),
+    Pattern(
+        "secret:slack_token",
+        r"xox[abeoprs](?:\.xox[bp])?-(?:[0-9]{9,14}|[0-9])-[0-9A-Za-z-]{20,256}",
+        "random",
+        after="",
+    ),
+    Pattern("secret:slack_app_token", r"xapp-[0-9]-[0-9A-Za-z-]{20,256}", "varied", after=""),
     Pattern("secret:slack_webhook", r"hooks\.slack\.com/services/[0-9A-Za-z/]{20,128}", after=""),
     Pattern(
         "secret:discord_webhook",
         r"discord(?:app)?\.com/api/webhooks/[0-9]{15,21}/[0-9A-Za-z_-]{30,128}",
+        "varied",
         after="",
     ),
-    Pattern("secret:telegram_token", r"[0-9]{8,10}:AA[0-9A-Za-z_-]{32,34}", after="0-9A-Za-z_-"),
-    Pattern("secret:huggingface_token", r"hf_[0-9A-Za-z]{20,64}"),
-    Pattern("secret:replicate_token", r"r8_[0-9A-Za-z]{20,64}"),
-    Pattern("secret:groq_key", r"gsk_[0-9A-Za-z]{20,64}"),
-    Pattern("secret:xai_key", r"xai-[0-9A-Za-z]{20,100}"),
-    Pattern("secret:perplexity_key", r"pplx-[0-9A-Za-z]{20,64}"),
-    Pattern("secret:langsmith_key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
-    Pattern("secret:docker_token", r"dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,64}", after=""),
-    Pattern("secret:npm_token", r"npm_[0-9A-Za-z]{20,64}"),
-    Pattern("secret:pypi_token", r"pypi-[0-9A-Za-z_-]{20,256}", after=""),
-    Pattern("secret:sendgrid_key", r"SG\.[0-9A-Za-z_-]{16,32}\.[0-9A-Za-z_-]{32,64}", after=""),
-    Pattern("secret:twilio_key", r"(?:SK|sk)[0-9a-f]{32}"),
-    Pattern("secret:digitalocean_token", r"do[opr]_v1_[0-9a-f]{20,64}"),
-    Pattern("secret:databricks_token", r"dapi[0-9a-f]{20,32}(?:-[0-9])?"),
-    Pattern("secret:shopify_token", r"shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}"),
-    Pattern("secret:vault_token", r"hv[sbr]\.[0-9A-Za-z_-]{20,256}", after=""),
-    Pattern("secret:linear_key", r"lin_api_[0-9A-Za-z]{32,64}"),
-    Pattern("secret:notion_token", r"(?:ntn_|secret_)[0-9A-Za-z]{40,64}"),
-    Pattern("secret:onepassword_token", r"ops_eyJ[0-9A-Za-z+/=_-]{50,4096}", after=""),
+    Pattern("secret:telegram_token", r"[0-9]{8,10}:A[0-9A-Za-z_-]{33,35}", after="0-9A-Za-z_-"),
+    Pattern("secret:huggingface_token", r"hf_[0-9A-Za-z]{20,64}", "varied"),
+    Pattern("secret:replicate_token", r"r8_[0-9A-Za-z]{20,64}", "varied"),
+    Pattern("secret:groq_key", r"gsk_[0-9A-Za-z]{20,64}", "varied"),
+    Pattern("secret:xai_key", r"xai-[0-9A-Za-z]{20,100}", "varied"),
+    Pattern("secret:perplexity_key", r"pplx-[0-9A-Za-z]{20,64}", "varied"),
+    Pattern("secret:langsmith_key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}", "varied"),
+    Pattern("secret:docker_token", r"dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,64}", "varied", after=""),
+    Pattern("secret:npm_token", r"npm_[0-9A-Za-z]{20,64}", "varied"),
+    Pattern("secret:pypi_token", r"pypi-[0-9A-Za-z_-]{20,256}", "varied", after=""),
+    Pattern("secret:sendgrid_key", r"SG\.[0-9A-Za-z_-]{16,32}\.[0-9A-Za-z_-]{32,64}", "varied", after=""),
+    Pattern("secret:twilio_key", r"(?:SK|sk)[0-9a-f]{32}", "varied"),
+    Pattern("secret:digitalocean_token", r"do[opr]_v1_[0-9a-f]{20,64}", "varied"),
+    Pattern("secret:databricks_token", r"dapi[0-9a-f]{20,32}(?:-[0-9])?", "varied"),
+    Pattern("secret:shopify_token", r"shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}", "varied"),
+    Pattern("secret:vault_token", r"hv[sbr]\.[0-9A-Za-z_-]{20,256}", "varied", after=""),
+    Pattern("secret:linear_key", r"lin_api_[0-9A-Za-z]{32,64}", "varied"),
+    Pattern("secret:notion_token", r"(?:ntn_|secret_)[0-9A-Za-z]{40,64}", "varied"),
+    Pattern("secret:onepassword_token", r"ops_eyJ[0-9A-Za-z+/=_-]{50,4096}", "varied", after=""),
+    Pattern(
+        "secret:onepassword_token",
+        r"A3-[0-9A-Z]{6}-(?:[0-9A-Z]{11}|[0-9A-Z]{6}-[0-9A-Z]{5})(?:-[0-9A-Z]{5}){3}",
+        "varied",
+    ),
     Pattern(
         "secret:azure_secret",
         r"[0-9A-Za-z_~.]{3}[0-9]Q~[0-9A-Za-z_~.-]{31,34}",
+        "varied",
         before="0-9A-Za-z_~.",
         after="",
     ),
-    Pattern("secret:facebook_token", r"(?:EAA[0-9A-Za-z]{80,512}|[0-9]{13,17}\|[0-9A-Za-z_-]{27})", after=""),
-    Pattern("secret:atlassian_token", r"(?:AT[AC]TT3|ATBB)[0-9A-Za-z_=+-]{24,512}", after=""),
+    Pattern(
+        "secret:facebook_token",
+        r"(?:EAA[0-9A-Za-z]{80,512}|[0-9]{13,17}\|[0-9A-Za-z_-]{27})",
+        "varied",
+        after="",
+    ),
+    Pattern("secret:atlassian_token", r"(?:AT[AC]TT3|ATBB)[0-9A-Za-z_=+-]{24,512}", "varied", after=""),
     Pattern(
         "secret:discord_token", r"[MNO][0-9A-Za-z_-]{23,25}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,45}", after=""
     ),
-    Pattern("secret:airtable_token", r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}"),
-    Pattern("secret:hubspot_token", r"pat-(?:na|eu)[0-9]-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-    Pattern("secret:mailgun_key", r"key-[0-9a-f]{32}"),
-    Pattern("secret:mailchimp_key", r"[0-9a-f]{32}-us[0-9]{1,2}"),
+    Pattern("secret:airtable_token", r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}", "varied"),
+    Pattern(
+        "secret:hubspot_token", r"pat-(?:na|eu)[0-9]-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "varied"
+    ),
+    Pattern("secret:mailgun_key", r"key-[0-9a-f]{32}", "varied"),
+    Pattern("secret:mailchimp_key", r"[0-9a-f]{32}-us[0-9]{1,2}", "varied"),
     Pattern(
         "secret:service_token",  # of platforms on which programs are built, run and watched
-        r"(?:rubygems_[0-9a-f]{48}|cio[0-9A-Za-z]{32}|oy2[0-9a-z]{43}|pul-[0-9a-f]{40}|dp\.(?:pt|st|sa|ct)\.[0-9A-Za-z._-]{40,80}"
-        r"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|NR(?:AK|II)-[0-9A-Za-z_-]{27,40}|sntry[su]_[0-9A-Za-z+/=_-]{40,400}"
-        r"|dt0[cs]01\.[0-9A-Z]{24}\.[0-9A-Z]{64}|figd_[0-9A-Za-z_-]{38,64}|xkeysib-[0-9a-f]{64}-[0-9A-Za-z]{16}"
-        r"|sq0(?:atp|csp)-[0-9A-Za-z_-]{22,64}|tskey-[a-z]{2,10}-[0-9A-Za-z-]{20,80}|sq[ups]_[0-9a-f]{40}"
-        r"|CCIPAT_[0-9A-Za-z_]{40,80}|bkua_[0-9a-f]{40}|sbp_[0-9a-f]{40}|sb_secret_[0-9A-Za-z_-]{20,64}"
-        r"|napi_[0-9a-z]{40,80}|pscale_(?:tkn|pw|oauth)_[0-9A-Za-z_=.-]{32,64}|nfp_[0-9A-Za-z]{36,64}"
-        r"|HRKU-[0-9A-Za-z_-]{36,64}|fm[12]r?_[0-9A-Za-z+/=]{60,2048}|sgp_(?:[0-9A-Za-z]{1,16}_)?[0-9A-Fa-f]{40}"
-        r"|rzp_live_[0-9A-Za-z]{14,32}|access-(?:sandbox|production)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-        r"|vercel_blob_rw_[0-9A-Za-z_]{30,80}|v(?:cp|ck|ci)_[0-9A-Za-z]{40,80}|phc_[0-9A-Za-z]{40,64}"
-        r"|[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,80})",
+        f"(?:{'|'.join(SERVICE_TOKENS)})",
+        "varied",
         after="",
     ),
-    Pattern("secret:grafana_token", r"gl(?:sa|c)_[0-9A-Za-z_+/=-]{32,256}", after=""),
+    Pattern("secret:grafana_token", r"gl(?:sa|c)_[0-9A-Za-z_+/=-]{32,256}", "varied", after=""),
     Pattern(
         "secret:azure_key",
         r"(?:AccountKey=|SharedAccessKey=|[?&]sig=)(?P<secret>[0-9A-Za-z+/%]{40,160}={0,2})",
+        "varied",
         before="",
         after="",
     ),
+    Pattern("secret:service_token", r"A{20,22}[0-9A-Za-z%]{60,140}", "random", after=""),  # of Twitter
+    Pattern("secret:service_token", r"s\.[0-9A-Za-z]{24}", "random"),  # of Vault, before 1.10
     Pattern(
         "secret:login",
-        r"(?:-u|--user|--proxy-user)[ =]{1,4}[\"']?[^\s\"':]{0,128}:[\"']?(?P<secret>[^\s\"']{3,256})",
+        r"(?:-u|--user|--proxy-user)[ =]{1,4}[\"']?[^\s\"':<]{0,128}:[\"']?(?P<secret>[^\s\"'>]{3,256})",
         "assigned",
+        before="0-9A-Za-z_-",
+        after="",
+    ),
+    Pattern(
+        "secret:login",  # a key as the name, and no password
+        r"(?:-u|--user)[ =]{1,4}[\"']?(?P<secret>[^\s\"':<]{12,128}):(?:[\"']|\s|$)",
+        "opaque",
         before="0-9A-Za-z_-",
         after="",
     ),
@@ -172,12 +213,45 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "secret:assignment",
-        r"(?:password|passwd|passphrase|pwd|secret|token|credential|(?:api|access|secret|private|auth|account)[_-]?key)"
-        r"[0-9A-Za-z_-]{0,20}(?:[\\\"']|&quot;|&#34;|%22){0,3}[ \t]{0,4}(?::=|=>|[:=]|%3A|%3D)[ \t]{0,4}"
-        r"(?:[\\\"']|&quot;|&#34;|%22){0,3}"
-        r"(?P<secret>[^\s\"'\\,;&<>(){}\[\]]{6,512})",
+        rf"(?:{_KEYWORD}{_ABOUT}{_IS}"
+        rf"|{_KEYWORD}[0-9A-Za-z_-]{{0,20}}(?:{_IS}|{_QUOTES}[ \t]{{1,4}}value{_IS})"
+        r"(?P<secret>[^\s\"'\\,;&<>(){}\[\]`]{6,512}))",
         "assigned",
         before=r"\[",  # not the word in a mark that stands there already
+        after="",
+        ignore_case=True,
+    ),
+    *(
+        Pattern(
+            "secret:assignment",
+            rf"(?:{'|'.join(names)})[0-9A-Za-z_. \t-]{{0,16}}{_IS}(?P<secret>[0-9A-Za-z_=+/.~-]{{16,128}})",
+            "key_like",
+            before=r"\[",
+            after="",
+            ignore_case=True,
+        )
+        for names in PROVIDERS
+    ),
+    Pattern(
+        "secret:assignment",  # credentials of a source of packages, as Bundler names them
+        r"BUNDLE_[0-9A-Z_]{3,60}__[A-Z]{2,6}[:= ]{1,3}[\"']?(?P<secret>[^\s\"']{8,256})",
+        "assigned",
+        after="",
+    ),
+    Pattern(
+        "secret:assignment",  # Kubernetes: data of a secret is base64
+        r"kind:[ \t]{0,4}[\"']?secret\b[^\0]{0,400}?data:[ \t]{0,4}\r?\n[ \t]{1,16}[0-9A-Za-z_.-]{1,128}:"
+        r"[ \t]{0,4}[\"']?(?P<secret>[0-9A-Za-z+/]{8,4096}={0,2})",
+        "varied",
+        before="",
+        after="",
+        ignore_case=True,
+    ),
+    Pattern(
+        "secret:assignment",  # a session's cookie
+        r"(?:_session|sessionid|sessid|connect\.sid|auth_?cookie)=(?P<secret>[0-9A-Za-z%._-]{20,512})",
+        "key_like",
+        before="",
         after="",
         ignore_case=True,
     ),
@@ -249,10 +323,20 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("national_id", r"[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]", "curp"),
     Pattern(
         "phone",
-        r"(?:phone|mobile|cell|tel|telephone|telefon|fax|whatsapp|landline|(?:call|reach) me (?:at|on))"
-        r"(?: (?:number|no|nr|is))?[\"']{0,2}[ .:#=\"']{1,4}"
+        r"(?:phone|mobile|cell|tel|telephone|telefon|fax|whatsapp|landline"
+        r"|(?:call|reach|text|ring|dial|answer|answering)(?: me| us| him| her| them| back)?(?: at| on)?)"
+        r"(?: (?:number|no|nr|is|line))?[\"']{0,2}[ \t.:#=\"']{1,4}(?:\r?\n[ \t]{0,4})?"
         r"(?P<secret>\+?\(?[0-9][0-9 ().-]{5,20}[0-9](?:x[0-9]{1,6})?)",
         "dialled",
+        ignore_case=True,
+    ),
+    Pattern(
+        "phone",
+        r"(?P<secret>\+?\(?[0-9][0-9 ().-]{5,20}[0-9](?:x[0-9]{1,6})?)"
+        r"[ \t(-]{1,3}(?:office|fax|home|mobile|cell|work|landline|direct|switchboard)",
+        "dialled",
+        before="0-9A-Za-z_.+-",
+        after="0-9A-Za-z_",
         ignore_case=True,
     ),
     Pattern(
@@ -275,6 +359,13 @@ PATTERNS: tuple[Pattern, ...] = (
         r"(?:x[0-9]{1,6})?",
         before="0-9A-Za-z_.+-",
         after="0-9A-Za-z_-",
+    ),
+    Pattern(
+        "phone",  # as it is grouped elsewhere: three, three, four; or four pairs
+        r"(?:[0-9]{3}\.[0-9]{3}\.[0-9]{4}|[0-9]{3} [0-9]{3} [0-9]{4}|[0-9]{2}(?:-[0-9]{2}){3,4})",
+        "grouped_phone",
+        before="0-9A-Za-z_.+/-",
+        after="0-9A-Za-z_./-",
     ),
     Pattern("ip", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", "ip", before="0-9A-Za-z_.", after="0-9A-Za-z_"),
     Pattern(
