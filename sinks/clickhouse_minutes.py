@@ -35,8 +35,8 @@ COLUMNS = {
 
 
 def _total(column: str, least: str, most: str, digits: int) -> str:
-    """A sum to `digits` behind the point. Floats are added as whole thousandths of its last digit: the same in
-    any order, none cut off, and many of a value below that digit are not lost."""
+    """A sum to `digits` behind the point. Floats are added as whole thousandths of its last digit: the same
+    in any order, none cut off, and many of a value below that digit are not lost."""
     value = f"least(greatest(ifNull(e.{column}, 0), {least}), {most})"
     units = f"sumIf(toInt128(round({value} * 1e{digits + 3})), NOT duplicate)"
     return f"toDecimal128(intDiv({units} + 500, 1000), 0) * toDecimal128('1e-{digits}', {digits})"
