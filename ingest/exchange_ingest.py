@@ -16,7 +16,7 @@ from ingest.kafka_transaction import Superseded, TransactionLost
 from ingest.slot import Slot
 from tocsin.contracts import Fenced, SourceUnavailable, TocsinError
 from tocsin.logs import Log
-from tocsin.settings import QuarantineSettings
+from tocsin.settings import EngineSettings, QuarantineSettings
 
 RETRY_SECONDS = (0.1, 30.0)  # first and longest pause after an error
 SUPERSEDED = 5  # times within `SUPERSEDED_SECONDS`: somebody else works under our name
@@ -34,17 +34,20 @@ class IngestPart:
         unpack: Unpack,
         surroundings: Surroundings,
         quarantine: QuarantineSettings | None = None,
+        give_up_seconds: float = EngineSettings().give_up_seconds,
     ) -> None:
         self._exchange = exchange
         self._unpack = unpack
         self._surroundings = surroundings
         self._quarantine = quarantine or QuarantineSettings()
+        self._give_up_seconds = give_up_seconds
         self._forwarder: Forwarder | None = None
         self._superseded: list[float] = []
         self._resume = False
 
     def run(self, stop: Flag) -> None:
-        """Work until `stop` is set. Raises ConfigError, LogChanged and Fenced: somebody has to decide."""
+        """Work until `stop` is set. Raises ConfigError, LogChanged and Fenced: somebody has to decide;
+        and SourceUnavailable where no turn succeeded for `give_up_seconds`."""
         source = self._exchange.source
         with Slot(self._exchange.settings.slot or source.group_instance_id, source.group_id) as slot:
             try:
@@ -60,17 +63,19 @@ class IngestPart:
         self._resume = True
 
     def _forever(self, slot: str, stop: Flag) -> None:
-        pause = RETRY_SECONDS[0]
+        pause, well = RETRY_SECONDS[0], time.monotonic()
         while not stop.is_set():
             self._surroundings.health.beat("ingest")
             try:
                 self._turn(slot)
             except (SourceUnavailable, TransactionLost) as error:
                 self._failed(error)
+                if time.monotonic() - well > self._give_up_seconds:
+                    raise SourceUnavailable(f"nothing forwarded since it failed at first: {error}") from error
                 stop.wait(pause)
                 pause = min(2 * pause, RETRY_SECONDS[1])
             else:
-                pause = RETRY_SECONDS[0]
+                pause, well = RETRY_SECONDS[0], time.monotonic()
                 self._up(True)
 
     def _turn(self, slot: str) -> None:

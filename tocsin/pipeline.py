@@ -234,7 +234,11 @@ class Pipeline:
         metrics, health, watchdog = self.watchers
         surroundings = registry.resolve(SURROUNDINGS)(metrics=metrics, health=health, watchdog=watchdog)
         part = registry.resolve(INGEST_PART)(
-            exchange, self._unpacker(), surroundings, self._settings.quarantine
+            exchange,
+            self._unpacker(),
+            surroundings,
+            self._settings.quarantine,
+            self._settings.engine.give_up_seconds,
         )
         self._resumes.append(part.resume)
         thread = threading.Thread(target=self._ingest, args=(part, stop), name="ingest", daemon=True)
