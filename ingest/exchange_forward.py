@@ -16,7 +16,7 @@ from ingest.kafka_transaction import WAIT_SECONDS, Transactions
 from tocsin.contracts import Changes, LogChanged
 from tocsin.frame import TICK, Sealer
 from tocsin.health import Health
-from tocsin.limiter import Limiter
+from tocsin.limiter import REASON, Limiter
 from tocsin.logs import Log
 from tocsin.metrics import Metrics
 from tocsin.model import Event, Partition, Record, Reject
@@ -133,6 +133,7 @@ class Forwarder:
             self._mine -= gone
             for partition in gone:
                 self._limiter.forget(partition)
+                self._limited(partition, False)
             records = [record for record in records if record.partition not in gone]
         for change in ("revoked", "lost", "assigned"):
             if partitions := getattr(changes, change):
@@ -296,13 +297,14 @@ class Forwarder:
 
     def _limited(self, partition: Partition, paused: bool) -> None:
         place = _place(partition)
-        self._metrics.gauge("tocsin_limiter_paused", int(paused), partition=place)
         if not paused:
             self._health.well(f"limiter {place}")
+            self._metrics.forget("tocsin_limiter_paused", partition=place)
             return
+        self._metrics.gauge("tocsin_limiter_paused", 1, partition=place)
         self._metrics.count("tocsin_limiter_pauses_total")
-        self._health.trouble(f"limiter {place}", "almost nothing of it can be decoded: paused until resumed")
-        log.error("source partition paused: almost nothing of it can be decoded", partition=place)
+        self._health.trouble(f"limiter {place}", REASON)
+        log.error("source partition paused", partition=place, reason=REASON)
 
 
 def _place(partition: Partition) -> str:

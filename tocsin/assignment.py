@@ -15,7 +15,7 @@ from tocsin.contracts import (
 )
 from tocsin.delivery import Delivery
 from tocsin.lane import Claim, Lane
-from tocsin.limiter import Limiter
+from tocsin.limiter import REASON, Limiter
 from tocsin.logs import Log
 from tocsin.model import Event, Partition, Reject
 from tocsin.ports import Watchers, spoken
@@ -134,9 +134,8 @@ class Assignment:
             return
         self._reader.pause([partition])
         place, metrics = spoken(partition), self._watchers.metrics
-        reason = "almost nothing of it can be decoded: paused until resumed (SIGHUP) or restarted"
-        log.error("source partition paused", partition=place, reason=reason)
-        self._watchers.health.trouble(f"limiter {place}", reason)
+        log.error("source partition paused", partition=place, reason=REASON)
+        self._watchers.health.trouble(f"limiter {place}", REASON)
         metrics.count("tocsin_limiter_pauses_total")
         metrics.gauge("tocsin_limiter_paused", 1, partition=place)
 

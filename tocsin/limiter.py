@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from tocsin.model import Event, Partition, Reject
 from tocsin.settings import QuarantineSettings
 
+REASON = "almost nothing of it can be decoded: paused until resumed (SIGHUP) or restarted"
+
 
 class Limiter:
     """Looks at the last records of each source partition; only undecodable bytes count.

@@ -23,11 +23,13 @@ from parts.ingest_worker import surroundings, unpack
 from parts.kafka_server import ROOT, KafkaServer
 from parts.kafka_topics import everything, fresh, produce, read, seek_new, values, wait_until
 
+from ingest import exchange_ingest
 from ingest.exchange import Exchange, ExchangeSettings, IngestPart, Surroundings, detect_source
 from ingest.kafka import KafkaSource
 from ingest.kafka_transaction import Transactions
 from tocsin import frame
-from tocsin.contracts import ConfigError, LogChanged
+from tocsin.contracts import ConfigError, LogChanged, SourceUnavailable
+from tocsin.exits import UNAVAILABLE, code_of
 from tocsin.model import Event, Partition, Record, Reject
 from tocsin.settings import QuarantineSettings
 
@@ -332,6 +334,58 @@ def test_a_partition_of_nothing_but_rubbish_is_paused_and_the_others_go_on(
         part.resume()
         wait_until(lambda: _count(exchange) == arrived + 20, 30, "not resumed")
         assert paused not in around.health.reasons()
+
+
+def test_a_pause_is_told_by_nobody_who_lost_the_partition(kafka: KafkaServer, exchange: Exchange) -> None:
+    (topic,) = exchange.source.topics
+    around, rubbish = surroundings(), QuarantineSettings(limit_records=20)
+
+    def paused() -> int:
+        return sum(reason.startswith("limiter") for reason in around.health.reasons())
+
+    with _running(exchange, rubbish, around):
+        for number in range(2):
+            produce(kafka.brokers, topic, [b"rubbish"] * 50, number)
+        wait_until(lambda: paused() == 2, 30, "not paused")
+        with _running(_changed(exchange, slot=fresh("slot")), rubbish):
+            wait_until(lambda: paused() == 1, 60, "still told after it was lost")
+
+
+class Away:
+    """A forwarder whose brokers answer only now and then."""
+
+    def __init__(self, *_: object) -> None:
+        self.turns = 0
+
+    def turn(self) -> None:
+        self.turns += 1
+        if self.turns % 3:
+            raise SourceUnavailable("nobody answers")
+
+    def rewind(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _ingest_part(exchange: Exchange, give_up_seconds: float) -> IngestPart:
+    return IngestPart(exchange, unpack, surroundings(), give_up_seconds=give_up_seconds)
+
+
+def test_brokers_that_stay_away_end_the_ingest_part(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_ingest, "Forwarder", Away)
+    with pytest.raises(SourceUnavailable, match="nobody answers") as raised:
+        _ingest_part(exchange, 0.05).run(threading.Event())
+    assert code_of(raised.value) == UNAVAILABLE == 69
+
+
+def test_brokers_that_come_back_in_time_do_not(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_ingest, "Forwarder", Away)
+    monkeypatch.setattr(exchange_ingest, "RETRY_SECONDS", (0.01, 0.01))
+    stop = threading.Event()
+    threading.Timer(1.5, stop.set).start()
+    _ingest_part(exchange, 1.0).run(stop)
 
 
 # Rules, refusals, remedies.
