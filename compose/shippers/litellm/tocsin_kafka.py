@@ -21,7 +21,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from litellm.integrations.custom_logger import CustomLogger
+from litellm.integrations.custom_logger import CustomLogger  # pyright: ignore[reportMissingImports]
 
 WAITING = 10_000  # payloads at most
 BLOCK_SECONDS = 60.0  # for a broker that does not answer
