@@ -14,6 +14,7 @@ from tocsin.model import (
     Signals,
     ToolCall,
 )
+from tocsin.reading.sketch import sketch
 
 __all__ = [
     "About",
@@ -33,4 +34,5 @@ __all__ = [
     "Source",
     "ToolCall",
     "Writer",
+    "sketch",
 ]

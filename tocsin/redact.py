@@ -14,8 +14,10 @@ from msgspec.structs import force_setattr, replace
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
 from tocsin.pseudonym import Own, Pseudonyms
+from tocsin.reading import sketch
 from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 
+SKETCH = "[sketch]"  # stands where an application sent one in place of its text
 MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
 REACH = 1024  # characters read beyond an excerpt: longer secrets are one word, or show by how they begin
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
@@ -271,6 +273,8 @@ class Redaction:
     def _text(self, text: str) -> str:
         if not self._limit or not text:
             return ""
+        if text.startswith(sketch.PREFIX) and sketch.is_one(text):
+            return SKETCH
         clean = self._clean(self._cut(text))
         return clean if self._limit < 0 else clean[: self._limit]
 

@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 from tocsin.history import SIZE, Seen
 from tocsin.model import Event, Signals
+from tocsin.reading.sketch import PREFIX, length, refuses
 from tocsin.settings import ContentSettings, ReadingSettings
 
 REFUSED_FINISH = frozenset({"content_filter", "refusal", "safety"})
@@ -50,16 +51,18 @@ def _read(seen: Seen) -> Signals:
     inputs, outputs = event.input, event.output
     input_length = output_length = 0
     for message in inputs:
-        input_length += len(message.text)
+        text = message.text
+        input_length += length(text) if text.startswith(PREFIX) else len(text)
     for message in outputs:
-        output_length += len(message.text)
+        text = message.text
+        output_length += length(text) if text.startswith(PREFIX) else len(text)
     return Signals(
         seen.new_input,
         seen.new_output,
         input_length,
         output_length,
-        len(event.tool_arguments or ""),
-        len(event.tool_result or ""),
+        length(event.tool_arguments or ""),
+        length(event.tool_result or ""),
         _digest(seen.new_input, digests, 0) if seen.new_input else "",
         _digest(seen.new_output, digests, len(inputs)) if seen.new_output else "",
         refused(event),
@@ -87,6 +90,8 @@ def refused(event: Event) -> bool:
     for message in event.output:
         text = message.text
         if (text[:2].lower() in _HEADS or text[:1] < "!") and opens_with_refusal(text):
+            return True
+        if text.startswith(PREFIX) and refuses(text):
             return True
     return False
 

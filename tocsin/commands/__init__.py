@@ -7,6 +7,7 @@ COMMANDS = (
     "recognise",
     "inspect",
     "rules",
+    "sketch",
     "check",
     "migrate",
     "detectors",

@@ -81,6 +81,12 @@ class Reading(NamedTuple):
         hits = tuple([hit for hit in self.hits if not hit.rule.roles or role in hit.rule.roles])
         return self if len(hits) == len(self.hits) else _judged(self, hits)
 
+    def also(self, hits: Iterable[Hit], smuggled: Iterable[str], truncated: bool) -> Reading:
+        """What it is with what somebody else found."""
+        ways = tuple(dict.fromkeys((*self.smuggled, *smuggled)))
+        more = self._replace(truncated=self.truncated or truncated, smuggled=ways)
+        return _judged(more, (*self.hits, *hits))
+
 
 class Rules:
     """All rules in one database. Its cache serves one thread."""

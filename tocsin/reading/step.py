@@ -13,18 +13,21 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import msgspec
+import numpy as np
 
 from tocsin.history import SIZE, Seen
-from tocsin.model import Event, Link, Role, RuleHit, Signals, TextSignal
-from tocsin.reading import fingerprints, language, loaded
+from tocsin.model import Event, Role, RuleHit, Signals, TextSignal
+from tocsin.reading import carried, fingerprints, language, loaded, sketch
 from tocsin.reading.cache import Cache
 from tocsin.reading.canaries import Canaries
+from tocsin.reading.facts import Facts
 from tocsin.reading.fingerprints import Hashes
 from tocsin.reading.links import links
 from tocsin.reading.redaction import Redactor
-from tocsin.reading.rules import FLAGGED, Hit, Reading
+from tocsin.reading.rules import FLAGGED, Hit
 from tocsin.reading.verdict import combine
 from tocsin.settings import ReadingSettings
+from tocsin.signals import opens_with_refusal
 
 BUDGET = 262_144  # characters read of one event
 KNOWN = 4096  # texts whose reading is remembered
@@ -50,23 +53,11 @@ class Asked(NamedTuple):
         return self.place == "output" or self.role == "system"
 
 
-class Facts(NamedTuple):
-    """What is known of a text whoever says it."""
+class Compared(NamedTuple):
+    """By what the overlap of texts is told: hashes of runs of words; of a sketch its shingles alone."""
 
-    digest: str
-    reading: Reading
-    model: float
-    findings: tuple[tuple[str, int], ...]
-    links: tuple[Link, ...]
-    length: int
-    entropy: float
-    repetition: float
-    script: str
-    language: str
-    simhash: int
-    shingles: tuple[int, ...]
-    canaries: tuple[str, ...]
     runs: Hashes
+    shingles: tuple[int, ...]
 
 
 class Reader:
@@ -81,8 +72,9 @@ class Reader:
         secret = blake2b(key.encode(), digest_size=48, person=b"tocsin.reading").digest()
         self._blank = blake2b(key=secret[:32], digest_size=16)
         self._sketcher = fingerprints.Sketcher(secret[32:])
+        self._key = sketch.keyed(key)
         self._known: Cache[tuple[str, bool], Facts] = Cache(KNOWN)
-        self._systems: Cache[str, Hashes] = Cache(SYSTEMS)
+        self._systems: Cache[str, Compared] = Cache(SYSTEMS)
         self._tools: Cache[str, tuple[TextSignal, ...]] = Cache(TOOLS)
 
     def fill(self, seen: Sequence[Seen], signals: Sequence[Signals]) -> None:
@@ -97,6 +89,19 @@ class Reader:
             signal.texts = (*told, *self._of_tools(one.event))
             signal.score = max((each.score for each in signal.texts if each.place != "output"), default=0.0)
             signal.system_overlap = self._overlap(one, texts, known)
+
+    def sketches(self, texts: Sequence[str]) -> list[str]:
+        """A line for each text that stands in its place; see `tocsin.reading.sketch`."""
+        asked = [next(_within([Asked("output", 0, "assistant", text)]), _NOTHING) for text in texts]
+        return [
+            sketch.written(
+                carried.told(facts, self._key, truncated=each.cut),
+                len(text),
+                opens_with_refusal(text),
+                self._key,
+            )
+            for text, each, facts in zip(texts, asked, self._facts(asked), strict=True)
+        ]
 
     def _told(self, asked: Asked, facts: Facts) -> TextSignal:
         reading = facts.reading.of(asked.role)
@@ -117,7 +122,7 @@ class Reader:
             facts.language,
             facts.simhash,
             facts.digest,
-            facts.shingles,
+            facts.shingles if asked.sketched else (),
             facts.canaries,
             reading.truncated or asked.cut,
         )
@@ -140,7 +145,7 @@ class Reader:
                 found[key] = known
             else:
                 fresh[key] = each.text
-        for key, facts in zip(fresh, self._read(list(fresh.items())), strict=True):
+        for key, facts in zip(fresh, self._fresh(list(fresh.items())), strict=True):
             found[key] = facts
             self._known.put(key, facts)
         return [found[key] for key in keys]
@@ -149,6 +154,20 @@ class Reader:
         blank = self._blank.copy()
         blank.update(text.encode("utf-8", "surrogatepass"))
         return blank.hexdigest()
+
+    def _fresh(self, fresh: Sequence[tuple[tuple[str, bool], str]]) -> Iterator[Facts]:
+        """Of texts that are not known: those that are sketches of this installation are not read."""
+        lines = [
+            sketch.read(text, self._key) if text.startswith(sketch.PREFIX) else None for _, text in fresh
+        ]
+        raw = [each for each, line in zip(fresh, lines, strict=True) if not (line and line.own)]
+        read = self._read(raw)
+        for line in lines:
+            if line and line.own:
+                yield carried.known(line, self._key)
+            else:
+                facts = next(read)
+                yield carried.claimed(line, facts) if line else facts
 
     def _read(self, fresh: Sequence[tuple[tuple[str, bool], str]]) -> Iterator[Facts]:
         if not fresh:
@@ -199,27 +218,37 @@ class Reader:
 
     def _overlap(self, seen: Seen, asked: Sequence[Asked], facts: Sequence[Facts]) -> float:
         """The largest share of a system text of this call that stands in a new answer."""
-        outputs = [each.runs for one, each in zip(asked, facts, strict=True) if one.place == "output"]
-        outputs = [runs for runs in outputs if len(runs)]
+        outputs = [
+            Compared(each.runs, each.shingles)
+            for one, each in zip(asked, facts, strict=True)
+            if one.place == "output" and (len(each.runs) or each.shingles)
+        ]
         if not outputs:
             return 0.0
         shares = [
-            fingerprints.overlap(self._system(seen, at), runs)
+            _share(self._system(seen, at), output)
             for at, message in enumerate(seen.event.input)
             if message.role == "system" and message.text
-            for runs in outputs
+            for output in outputs
         ]
         return max(shares, default=0.0)
 
-    def _system(self, seen: Seen, at: int) -> Hashes:
+    def _system(self, seen: Seen, at: int) -> Compared:
         """The runs of words of a system message, which later calls repeat."""
         key = seen.digests[at * SIZE : (at + 1) * SIZE]
-        runs = self._systems.get(key) if key else None
-        if runs is None:
-            small = seen.event.input[at].text[:BUDGET].lower().encode("utf-8", "replace")
-            runs = fingerprints.prints([small], self._voters)[0].runs
-            self._systems.put(key, runs)
-        return runs
+        known = self._systems.get(key) if key else None
+        if known is None:
+            known = self._compared(seen.event.input[at].text[:BUDGET])
+            self._systems.put(key, known)
+        return known
+
+    def _compared(self, text: str) -> Compared:
+        line = sketch.read(text, self._key) if text.startswith(sketch.PREFIX) else None
+        if line and line.own:
+            return Compared(_NO_RUNS, carried.shingles(line.sketch))
+        small = text.lower().encode("utf-8", "replace")
+        runs = fingerprints.prints([small], self._voters)[0].runs
+        return Compared(runs, self._sketcher.shingles(runs))
 
 
 def reader(settings: ReadingSettings, key: str) -> Reader:
@@ -238,6 +267,17 @@ class _Readers(threading.local):
 
 _local = _Readers()
 _NO_RUNS = fingerprints.NO_RUNS
+_NOTHING = Asked("output", 0, "assistant", "")
+_ESTIMATED = 4  # shingles of a system text from which a share of them says anything
+
+
+def _share(system: Compared, output: Compared) -> float:
+    """How much of one is in the other: by all runs where both were read here, otherwise by the shingles."""
+    if len(system.runs) and len(output.runs):
+        return fingerprints.overlap(system.runs, output.runs)
+    if len(system.shingles) < _ESTIMATED:
+        return 0.0
+    return fingerprints.overlap(*(np.array(each.shingles, np.uint64) for each in (system, output)))
 
 
 def _asked(seen: Seen) -> Iterator[Asked]:
