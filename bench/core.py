@@ -154,18 +154,21 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
         ),
         "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
     }
+    state.redaction.clear([Event(error_message="patterns are compiled before the clock starts")], [Signals()])
     redaction, copies = Redaction(plan.content), [decode(value) for value in wire]
 
     def redact() -> None:
-        for event, told in zip(copies, signals, strict=True):
-            redaction.event(event, told)
+        for event, told, free in zip(copies, signals, redaction.clear(copies, signals), strict=True):
+            redaction.event(event, told, clear=free)
 
     cost["redact alone"] = timed(redact, len(wire))
     batch = Batch()
 
     def release() -> None:
+        clear = state.redaction.clear([one.event for one in seen], signals)
+        released, part = core._Release(state, batch), core.Part(seen, signals, clear)
         for work in works:
-            core._Release(state, work.record, batch).run(work, seen, signals)
+            released.run(work, part)
 
     cost["redact, assemble, detect, book, rows"] = timed(release, len(wire))
     return cost

@@ -122,6 +122,17 @@ class Assembly:
         self.passed.add(report, names, clock)
         return Arrival(held)
 
+    def echoes(self, held: Held, clock: float) -> bool:
+        """Whether messages tell of an execution that went on. It tells nothing new then."""
+        report = held.report()
+        looks = report.keys()[1]
+        if self._partner(report, looks) is not None:
+            return False
+        earlier = self.passed.find(report, looks)
+        if earlier is not None:
+            self._meet(report, earlier, clock)
+        return earlier is not None
+
     def go_alone(self, held: Held, clock: float) -> None:
         """It goes on without what it waited for: what arrives of it from now on tells nothing new."""
         report = held.report()
@@ -199,16 +210,20 @@ class Assembly:
 
     def _late(self, held: Held, report: Report, earlier: Report, clock: float) -> Arrival:
         """What is known to have gone on: nothing, where only messages tell of it once more."""
+        self._meet(report, earlier, clock)
+        if report.told:
+            return Arrival()
+        force_setattr(held.event, "duplicate", True)
+        return Arrival(held)
+
+    def _meet(self, report: Report, earlier: Report, clock: float) -> None:
+        """One that went on has taken up another report."""
         self._learn(earlier, clock)
         if report.told != earlier.told:
             earlier.answered = True
         elif earlier.span == report.parent != "":
             earlier.parted = True
         self.passed.change(earlier)
-        if report.told:
-            return Arrival()
-        force_setattr(held.event, "duplicate", True)
-        return Arrival(held)
 
     def _waits(self, report: Report) -> bool:
         if not report.lacks:

@@ -26,7 +26,7 @@ from tocsin.section import short
 from tocsin.signals import read
 from tocsin.state import PartitionState, Rows
 from tocsin.timers import Timer
-from tocsin.told_tools import executions, lengths, marked
+from tocsin.told_tools import Told, executions, lengths, marked, who
 from tocsin.watch import ObserveFailed, Watch
 
 __all__ = ["Instance", "PartitionState", "Plan", "Unpacked", "finish", "step"]
@@ -42,7 +42,15 @@ class Work(NamedTuple):
     record: Unpacked
     clock: float
     expired: list[Group]
-    items: list[tuple[Group, int] | Reject]  # the index is that of `Seen`
+    items: list[tuple[Group, int] | Reject]  # the index is that of `Part`
+
+
+class Part(NamedTuple):
+    """Some hundred events after the second pass."""
+
+    seen: Sequence[Seen]
+    signals: Sequence[Signals]
+    clear: Sequence[bool]  # whether nothing in them has to be redacted
 
 
 def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batch:
@@ -51,12 +59,15 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     The events of `records` are consumed: they are stamped and redacted in place.
     """
     batch = Batch()
-    for part in _parts(records):
+    release = _Release(state, batch)
+    for some in _parts(records):
         seen: list[Seen] = []
-        works = [_first_pass(state, record, seen) for record in part]
+        works = [_first_pass(state, record, seen) for record in some]
         signals = read(seen, plan.content, plan.reading)
+        clear = state.redaction.clear([one.event for one in seen], signals)
+        part = Part(seen, signals, clear)
         for work in works:
-            _Release(state, work.record, batch).run(work, seen, signals)
+            release.run(work, part)
     return batch
 
 
@@ -77,7 +88,7 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     Detectors are not woken: that nothing more was seen is not known before its time has come.
     """
     batch = Batch()
-    release = _Release(state, None, batch)
+    release = _Release(state, batch)
     for group in sorted(state.groups, key=lambda group: (group.tenant, group.application)):
         for half in group.assembly.flush():
             release.alone(group, half)
@@ -91,7 +102,6 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
     prefix = f"{state.prefix}.{record.offset}."
     expired = state.groups.expired(clock)
     items: list[tuple[Group, int] | Reject] = []
-    told: list[tuple[Group, Seen]] = []
     for number, item in enumerate(record.items):
         if isinstance(item, Reject):
             items.append(item)
@@ -109,12 +119,6 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
         one = group.history.read(item, clock)
         if item.kind == "tool":
             one = marked(one, state.groups.digester)
-        elif one.calls and item.kind == "llm":
-            told += [(group, each) for each in executions(one, state.groups.digester)]
-        items.append((group, len(seen)))
-        seen.append(one)
-    for number, (group, one) in enumerate(told, len(record.items)):
-        force_setattr(one.event, "id", prefix + str(number))
         items.append((group, len(seen)))
         seen.append(one)
     return Work(record, clock, expired, items)
@@ -142,37 +146,83 @@ def _clamp(event: Event, record: Unpacked, clock: float) -> None:
 class _Release:
     """Turns what one record sets free into rows; everything happens in log order."""
 
-    def __init__(self, state: PartitionState, record: Unpacked | None, batch: Batch) -> None:
+    def __init__(self, state: PartitionState, batch: Batch) -> None:
         self._state = state
         self._batch = batch
-        if record is not None:
-            state.last_offset, state.next_offset, state.rows = record.offset, record.next_offset, Rows()
         self._offset = state.last_offset
         self._rows = state.rows
         self._clock = state.clock
-        self._backfill = record.backfill if record else False
+        self._backfill = False
 
-    def run(self, work: Work, seen: Sequence[Seen], signals: Sequence[Signals]) -> None:
-        self._clock = work.clock
+    def run(self, work: Work, part: Part) -> None:
+        record, self._clock = work.record, work.clock
+        self._begin(record)
         self._fire()
-        self._state.groups.drop(work.expired)
-        redact = self._state.redaction
+        if work.expired:
+            self._state.groups.drop(work.expired)
+        told: list[tuple[Group, Told, bool]] = []
         for item in work.items:
             if isinstance(item, Reject):
-                self._reject(redact.reject(item))
-                continue
-            group, index = item
-            one, event = seen[index], seen[index].event
-            if one.told and group.assembly.knows(one.told, work.clock):
-                continue
-            asked = lengths(event) if one.calls else ()
-            redact.event(event, signals[index], work.clock)
-            if asked:
-                group.assembly.remember_calls(event, asked, work.clock)
-            if event.duplicate or not concerns(event):
-                self._complete(group, event, signals[index])
-            elif not one.told or self._is_execution(group, one, signals[index]):
-                self._assemble(group, Held(event, signals[index], one.digests, one.arguments))
+                self._reject(self._state.redaction.reject(item))
+            else:
+                told += self._item(*item, part)
+        for number, (group, each, clear) in enumerate(told, len(record.items)):
+            if not group.assembly.knows(each.names, self._clock):
+                self._told(group, each, f"{self._state.prefix}.{record.offset}.{number}", clear)
+
+    def _begin(self, record: Unpacked) -> None:
+        state = self._state
+        self._offset = state.last_offset = record.offset
+        state.next_offset = record.next_offset
+        self._rows = state.rows = Rows()
+        self._backfill = record.backfill
+
+    def _item(self, group: Group, index: int, part: Part) -> Sequence[tuple[Group, Told, bool]]:
+        """Redact an event and let it go on; what its messages tell of, each with whether names are clear."""
+        one, signals, clear = part.seen[index], part.signals[index], part.clear[index]
+        event = one.event
+        if one.calls:
+            return self._call(group, one, signals, clear)
+        self._state.redaction.event(event, signals, self._clock, clear)
+        self._go_on(group, one, signals)
+        return ()
+
+    def _call(
+        self, group: Group, one: Seen, signals: Signals, clear: bool
+    ) -> Sequence[tuple[Group, Told, bool]]:
+        """The same of an event with tool calls or results in its messages."""
+        event, state = one.event, self._state
+        told = list(executions(one, state.groups.digester)) if event.kind == "llm" else []
+        asked = lengths(event)
+        state.redaction.event(event, signals, self._clock, clear)
+        if asked:
+            group.assembly.remember_calls(event, asked, self._clock)
+        clear = clear and bool(told) and told[0].who == who(event)
+        self._go_on(group, one, signals)
+        return [(group, each, clear) for each in told]
+
+    def _go_on(self, group: Group, one: Seen, signals: Signals) -> None:
+        event = one.event
+        if event.duplicate or not concerns(event):
+            self._complete(group, event, signals)
+        else:
+            self._assemble(group, Held(event, signals, one.digests, one.arguments))
+
+    def _told(self, group: Group, told: Told, identity: str, clear: bool) -> None:
+        """An execution that messages tell of for the first time. Mostly its own span has gone on: then it is
+        neither read nor redacted. `clear`: there is nothing to redact in its names."""
+        state, clock, assembly = self._state, self._clock, group.assembly
+        one = told.seen(identity, state.groups.digester)
+        event = one.event
+        plain = clear and event.tool_name == told.tool != "" and not event.join.isdigit()
+        if plain and assembly.echoes(Held(event, Signals(), "", one.arguments), clock):
+            assembly.remember(told.names, clock)
+            return
+        signals = read([one], state.plan.content, state.plan.reading)[0]
+        state.redaction.event(event, signals, clock)
+        if assembly.complete(event, signals):
+            assembly.remember(told.names, clock)
+            self._assemble(group, Held(event, signals, one.digests, one.arguments))
 
     def alone(self, group: Group, held: Held | None) -> None:
         """What has waited goes on alone."""
@@ -202,13 +252,6 @@ class _Release:
             self._want(group, HELD, arrival.key, self._clock + group.assembly.hold_seconds)
             for each in arrival.crowded:
                 self.alone(group, each)
-
-    def _is_execution(self, group: Group, one: Seen, signals: Signals) -> bool:
-        """Whether a result in the messages of a model call has its call; it is told of once."""
-        if not group.assembly.complete(one.event, signals):
-            return False
-        group.assembly.remember(one.told, self._clock)
-        return True
 
     def _complete(self, group: Group, event: Event, signals: Signals) -> None:
         """An event that waits for nothing becomes a row and is looked at."""

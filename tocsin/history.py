@@ -28,7 +28,6 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     digests: str = ""  # of all input messages, then of all output messages
     calls: bool = False  # whether its messages hold tool calls, results or names
     arguments: str = ""  # digest of a tool's arguments
-    told: tuple[str, ...] = ()  # names of a tool execution that is seen in messages alone
 
 
 class Digester:

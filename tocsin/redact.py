@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Protocol
 
 from msgspec.structs import force_setattr, replace
 
+from tocsin.cuts import MESSAGE_CHARACTERS, Cuts, whole
+from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, blocks
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
 from tocsin.pseudonym import Own, Pseudonyms
@@ -18,44 +18,17 @@ from tocsin.reading import sketch
 from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 
 SKETCH = "[sketch]"  # stands where an application sent one in place of its text
-MESSAGE_CHARACTERS = 200  # kept of an error message, in every content mode
-REACH = 1024  # characters read beyond an excerpt: longer secrets are one word, or show by how they begin
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
-_TOKEN = string.ascii_letters + string.digits + "_+/=.~%@:-"
-_NUMBER = string.digits + " -.()+"
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
 _BARE = {role: Message(role) for role in _ROLES}
 
 IDENTITIES = ("user", "api_key", "client_ip")
-# Whoever sends chooses these; all are looked at together, because they rarely hold anything.
-WORDS = (
-    *("operation", "provider", "model", "response_model", "finish_reason", "service_version"),
-    *("tool_name", "tool_type", "tool_server", "tool_decision", "evaluation_name", "guardrail_name"),
-    *("guardrail_status", "half"),
-)
-NAMES = (  # of these some are made from the name of a person
-    *("service", "environment", "agent", "agent_id", "session", "user_agent", "error_type"),
-    *("trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "evaluation_label", "join"),
-)
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
 _SHORTEST = min(MACHINE.values())
 _machine = attrgetter(*MACHINE)
 _all_names = attrgetter(*WORDS, *NAMES)
-_BETWEEN = "\n\0\n"  # no pattern reaches across it
 _FOUND = 8192  # names and identities of which it is remembered what they became
-
-
-def whole(text: str, limit: int) -> str:
-    """Text that a decoder cut at `limit`, without what the cut may have gone through: nothing finds half a
-    secret, or the first digits of a number."""
-    return text if len(text) < limit else text.rstrip(_TOKEN).rstrip(_NUMBER).rstrip(_TOKEN)
-
-
-class Cleaner(Protocol):
-    """What finds secrets and personal data: tocsin.reading.redaction.Redactor."""
-
-    def redact(self, text: str) -> str: ...
 
 
 class Names:
@@ -98,28 +71,42 @@ class Redaction:
     ) -> None:
         self._limit = {"excerpt": content.excerpt_characters, "full": -1}.get(content.mode, 0)
         self._cleaner = cleaner
-        self._limits = limits or LimitSettings()
+        self._cuts = Cuts(self._limit, limits or LimitSettings())
         self._secret = content.key
         self._pseudonyms = Pseudonyms(privacy or PrivacySettings())
+        self._private = bool(self._pseudonyms)
         self._kept = [field for field in IDENTITIES if field not in self._pseudonyms.fields]
         self._own: Sequence[Own] = ()
         self._tenant, self._clock = "", 0.0
         self._clear = False  # there is nothing to be replaced in this event
 
-    def event(self, event: Event, signals: Signals | None = None, clock: float = 0.0) -> None:
-        """Only this step writes content of a frozen event.
+    def clear(self, events: Sequence[Event], signals: Sequence[Signals]) -> list[bool]:
+        """Which events hold nothing that would be replaced; looked at before they are redacted.
+
+        Several are looked at together, because to begin a search costs more than what it reads.
+        """
+        if self._private:
+            return [False] * len(events)
+        look, new = self._glance.text, self._new
+        looks = [look(event, *new(event, told)) for event, told in zip(events, signals, strict=True)]
+        return [free for block in blocks(looks) for free in self._glance.free(block)]
+
+    def event(
+        self, event: Event, signals: Signals | None = None, clock: float = 0.0, clear: bool | None = None
+    ) -> None:
+        """Only this step writes content of a frozen event. `clear` is what the method of that name says.
 
         An excerpt holds what is new: what a conversation repeats was stored with the call that said it
         first. A half keeps all, because its other half may be the one to which something is new.
         """
+        new_input, new_output = self._new(event, signals)
+        if clear is None:
+            clear = not self._private and self._glance.clear(event, new_input, new_output)
         if event.former:  # nobody else may say what an identity was called before
             force_setattr(event, "former", ())
         self._tenant, self._clock = event.tenant, clock
-        self._own = self._pseudonyms.replace(event, clock) if self._pseudonyms else ()
-        told = None if event.join or event.half or self._limit < 0 else signals
-        new_input = None if told is None else told.new_input
-        new_output = None if told is None else told.new_output
-        self._clear = not self._pseudonyms and self._nothing_in(event, new_input, new_output)
+        self._own = self._pseudonyms.replace(event, clock) if self._private else ()
+        self._clear = clear
         self._clean_names(event)
         if event.input:
             force_setattr(event, "input", self._messages(event.input, new_input))
@@ -137,31 +124,13 @@ class Redaction:
             self._rest(event)
         self._clear = False
 
-    def _nothing_in(
-        self, event: Event, new_input: Collection[int] | None, new_output: Collection[int] | None
-    ) -> bool:
-        """One look at all of an event that is kept: mostly there is nothing to be replaced."""
-        texts: list[str] = list(_all_names(event))
-        for messages, new in ((event.input, new_input), (event.output, new_output)):
-            for at, message in enumerate(messages):
-                told = self._limit != 0 and (new is None or at in new)
-                if told:
-                    texts.append(self._cut(message.text))
-                if message.name or message.tool_call_id or message.tool_calls:
-                    texts += (message.name, message.tool_call_id)
-                    for call in message.tool_calls:
-                        texts += (call.id, call.name, self._cut(call.arguments) if told else "")
-        if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
-            texts += (self._cut(event.tool_arguments or ""), self._cut(event.tool_result or ""))
-            texts.append(event.error_message[: MESSAGE_CHARACTERS + REACH])
-            texts += event.attributes
-            texts += [whole(text, self._limits.attribute_characters) for text in event.attributes.values()]
-        for document in event.documents:
-            texts += (document.id, self._cut(document.text))
-        for tool in event.tool_definitions:
-            texts += (tool.name, tool.digest, self._cut(tool.description))
-        joined = _BETWEEN.join(filter(None, (*texts, *event.invalid_fields)))
-        return self._finder.redact(joined) == joined
+    def _new(self, event: Event, signals: Signals | None) -> tuple[New, New]:
+        """Which messages of input and output keep their text; None: all."""
+        if not self._limit:
+            return (), ()
+        if signals is None or event.join or event.half or self._limit < 0:
+            return None, None
+        return signals.new_input, signals.new_output
 
     def _rest(self, event: Event) -> None:
         if event.tool_arguments is not None:
@@ -193,21 +162,26 @@ class Redaction:
     # Names and identities.
 
     def _clean_names(self, event: Event) -> None:
-        words = _machine(event)
-        if " " in "".join(words) or max(map(len, words)) > _SHORTEST:
+        trace, span, parent, finish, join = words = _machine(event)
+        longest = len(trace) > _SHORTEST or len(span) > _SHORTEST or len(parent) > _SHORTEST
+        if longest or len(finish) > _SHORTEST or join or " " in "".join(words):
             for (field, most), name in zip(MACHINE.items(), words, strict=True):
                 if len(name) > most or " " in name:
                     force_setattr(event, field, self._namer.stand_in(name))
-        names = "\n".join(_all_names(event)) if not self._clear else ""
-        if names and (self._hidden(names) != names or self._finder.redact(names) != names):
-            for field in (*WORDS, *NAMES):
-                name = getattr(event, field)
-                if name and (clean := self._name(name, own=field in NAMES)) != name:
-                    force_setattr(event, field, clean)
+        if not self._clear:
+            self._clean_each(event)
         for field in self._kept:
             identity = getattr(event, field)
             if identity and (clean := self._namer.secretless(identity)) != identity:
                 force_setattr(event, field, clean)
+
+    def _clean_each(self, event: Event) -> None:
+        names = "\n".join(_all_names(event))
+        if self._hidden(names) != names or self._finder.redact(names) != names:
+            for field in (*WORDS, *NAMES):
+                name = getattr(event, field)
+                if name and (clean := self._name(name, own=field in NAMES)) != name:
+                    force_setattr(event, field, clean)
 
     def _name(self, name: str, *, own: bool = True) -> str:
         if not name:
@@ -222,19 +196,26 @@ class Redaction:
 
     def _value(self, attribute: str, text: str) -> str:
         """An attribute that by its name says who somebody is, is one of their names."""
-        if self._pseudonyms and text and names_somebody(attribute):
+        if self._private and text and names_somebody(attribute):
             return self._pseudonym(text)
-        return self._clean(whole(text, self._limits.attribute_characters))
+        return self._clean(self._cuts.attribute(text))
 
     def _pseudonym(self, identity: str) -> str:
         return self._pseudonyms.name(self._tenant, identity, self._clock)
 
     # Text.
 
-    def _messages(self, messages: tuple[Message, ...], new: Collection[int] | None) -> tuple[Message, ...]:
+    def _messages(self, messages: tuple[Message, ...], new: New) -> tuple[Message, ...]:
         """All messages; text only of those at `new`, of all where that is None."""
-        if not self._limit:
-            new = ()
+        if new == ():
+            return tuple(
+                [
+                    self._message(message, told=False)
+                    if message.tool_calls or message.tool_call_id or message.name
+                    else _BARE[message.role]
+                    for message in messages
+                ]
+            )
         return tuple(
             [
                 self._message(message, told=new is None or at in new)
@@ -275,25 +256,18 @@ class Redaction:
             return ""
         if text.startswith(sketch.PREFIX) and sketch.is_one(text):
             return SKETCH
-        clean = self._clean(self._cut(text))
+        clean = self._clean(self._cuts.text(text))
         return clean if self._limit < 0 else clean[: self._limit]
 
-    def _cut(self, text: str) -> str:
-        """So much of a text that half a secret can neither be kept nor be taken for none."""
-        if self._limit < 0:
-            return whole(text, self._limits.text_characters)
-        reach = self._limit + REACH
-        return text if len(text) < reach else whole(text[:reach], reach)
-
     def _short(self, text: str) -> str:
-        return self._clean(text[: MESSAGE_CHARACTERS + REACH])[:MESSAGE_CHARACTERS]
+        return self._clean(self._cuts.message(text))[:MESSAGE_CHARACTERS]
 
     def _clean(self, text: str) -> str:
         if not text:
             return ""
         if self._clear:
             return text
-        if self._pseudonyms:
+        if self._private:
             text = hide_labelled(self._hidden(text), self._pseudonym)
         return self._finder.redact(text)
 
@@ -311,6 +285,10 @@ class Redaction:
         from tocsin.reading.redaction import Redactor  # compiling its patterns takes a moment
 
         return Redactor()
+
+    @cached_property
+    def _glance(self) -> Glance:
+        return Glance(self._finder, self._cuts)
 
     @cached_property
     def _namer(self) -> Names:

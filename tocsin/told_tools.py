@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -46,27 +47,41 @@ _WHO = (
     *("source", "source_partition", "source_offset", "source_index", "source_format"),
     *("log_id", "log_partition", "backfill", "time", "original_time", "truncated"),
 )
+who = attrgetter(*_WHO)  # of a model call, and so of the executions that it tells of
 _decode = msgspec.json.Decoder().decode
 
 
-def executions(seen: Seen, digester: Digester) -> Iterator[Seen]:
-    """What the new messages of a model call tell of, as events without an id, in their order.
+class Told(NamedTuple):
+    """An execution that a result in the messages of a model call tells of. Its text is raw.
 
-    An execution is named by its call's id where that is unique, else by everything said up to its result;
-    and by its conversation, call and result. Whoever knows one of the names knows the execution.
+    It is named by its call's id where that is unique, else by everything said up to its result; and by its
+    conversation, call and result. Whoever knows one of the names knows the execution.
     """
+
+    names: tuple[str, ...]
+    who: tuple[Any, ...]  # of the model call
+    result: Message
+    tool: str
+    call: ToolCall
+
+    def seen(self, identity: str, digester: Digester) -> Seen:
+        """The event that it is, under this id."""
+        arguments = self.call.arguments
+        digest = digester.identity(plain(arguments)) if arguments else ""
+        return Seen(_event(self, identity), arguments=digest)
+
+
+def executions(seen: Seen, digester: Digester) -> Iterator[Told]:
+    """What the new messages of a model call tell of, in their order."""
     event, inputs = seen.event, seen.event.input
     for at in seen.new_input:
         message = inputs[at]
         if message.role != "tool" or not (message.tool_call_id or message.name):
             continue
         call = _call(message, inputs[:at])
-        name = call.name or message.name
-        if name.startswith(HANDOFFS):
-            continue
-        names = _names(seen, at, message, call, digester)
-        digest = digester.identity(plain(call.arguments)) if call.arguments else ""
-        yield Seen(_event(event, message, name, call, names), arguments=digest, told=names)
+        tool = call.name or message.name
+        if not tool.startswith(HANDOFFS):
+            yield Told(_names(seen, at, message, call, digester), who(event), message, tool, call)
 
 
 def marked(seen: Seen, digester: Digester) -> Seen:
@@ -106,24 +121,25 @@ def _names(seen: Seen, at: int, result: Message, call: ToolCall, digester: Diges
     return said, digester.identity(text)
 
 
-def _event(by: Event, result: Message, name: str, asked: ToolCall, names: tuple[str, ...]) -> Event:
-    server, name = _parted(name)
-    failed = has_failed(result.text)
+def _event(told: Told, identity: str) -> Event:
+    server, name = _parted(told.tool)
+    failed = has_failed(told.result.text)
     return Event(
+        id=identity,
         kind="tool",
         operation="execute_tool",
         tool_name=name,
         tool_server=server,
-        tool_call_id=result.tool_call_id,
-        tool_arguments=asked.arguments or None,
-        tool_result=result.text,
+        tool_call_id=told.result.tool_call_id,
+        tool_arguments=told.call.arguments or None,
+        tool_result=told.result.text,
         status="error" if failed else "ok",
         error_type="tool_error" if failed else "",
         content_available=True,
-        join=names[0],
+        join=told.names[0],
         half=HALF,
         attributes=SOURCE.copy(),
-        **{field: getattr(by, field) for field in _WHO},
+        **dict(zip(_WHO, told.who, strict=True)),
     )
 
 

@@ -47,6 +47,9 @@ class _Verbatim:
     def redact(self, text: str) -> str:
         return text
 
+    def suspects(self, text: str) -> bool:
+        return False
+
 
 def names(form: str = "") -> list[str]:
     """Producers, by the name of their truth: all, or those that were recorded in a form."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ingest.aliases import FINISH
+from tocsin.cuts import MESSAGE_CHARACTERS
 from tocsin.model import Event, Message
-from tocsin.redact import MESSAGE_CHARACTERS
 
 Truth = dict[str, Any]
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from parts import pace
 from parts.watchers import Every, run
 
+from tocsin import signals
 from tocsin.core import Instance, Plan, Unpacked
-from tocsin.history import Digester, History
-from tocsin.model import Event, Message, ToolCall
+from tocsin.history import Digester, History, Seen
+from tocsin.model import Event, Message, Signals, ToolCall
+from tocsin.redact import Redaction
 from tocsin.settings import AssemblySettings, ContentSettings, HistorySettings
-from tocsin.told_tools import executions, has_failed, plain
+from tocsin.told_tools import HALF, executions, has_failed, plain
 
 NOON = 1.8e9
 IDENTITY = "call_5c67df788252a7d1e4568b82"
@@ -233,3 +237,41 @@ def test_very_many_results_are_worked_off_in_time() -> None:
     seen = History(HistorySettings(), Digester("")).read(event, 1.0)
     assert len(list(executions(seen, Digester("")))) == 256
     assert pace.seconds(lambda: list(executions(seen, Digester("")))) < 0.05
+
+
+def test_what_is_told_of_a_span_that_went_on_is_neither_read_nor_redacted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    redacted: list[str] = []
+    clean = Redaction.event
+
+    def reading(seen: Sequence[Seen], *settings: Any) -> list[Signals]:
+        read.extend(one.event.tool_result or "" for one in seen if one.event.half == HALF)
+        return signals.read(seen, *settings)
+
+    def redacting(self: Redaction, event: Event, *rest: Any, **named: Any) -> None:
+        redacted.append(event.tool_result or "" if event.half == HALF else "")
+        clean(self, event, *rest, **named)
+
+    monkeypatch.setattr("tocsin.core.read", reading)
+    monkeypatch.setattr(Redaction, "event", redacting)
+    own = {"tool_call_id": IDENTITY, "span_id": "x", "join": "t:x", "tool_arguments": CALL.arguments}
+    assert len(tools(span(**own), call("t", ANSWERED))) == 1
+    assert not any(read + redacted)
+    assert len(tools(call("t", ANSWERED))) == 1
+    assert read == ["21 C and sunny"] and "21 C and sunny" in redacted
+
+
+@pytest.mark.parametrize("place", ["session", "tool_call_id", "tool"])
+def test_an_execution_is_known_by_the_names_that_redaction_leaves(place: str) -> None:
+    secret = "sk-proj-9aZk2Lq81mVbX0Ru5TyWc3NdE7Hs"
+    session = secret if place == "session" else "s"
+    asked = ToolCall(secret, secret if place == "tool" else "f", "{}")
+    if place != "tool_call_id":
+        asked = replace(asked, id=IDENTITY)
+    said = (*ASK, Message("assistant", "", (asked,)), replace(RESULT, tool_call_id=asked.id))
+    own = {"tool_call_id": asked.id, "tool_name": asked.name, "tool_arguments": "{}", "session": session}
+    found = tools(span(trace="", **own), call("t", said, session=session), mode="excerpt")
+    assert len(found) == 1
+    assert secret not in repr(found)

@@ -65,6 +65,10 @@ class Redactor:
                     found.append((self._marks[number], *match.span(part)))
         return sorted(found, key=lambda each: each[1:])
 
+    def suspects(self, text: str) -> bool:
+        """Whether there may be anything to replace: a search without a closer look."""
+        return bool(self._wanted(text))
+
     def _wanted(self, text: str) -> Sequence[int]:
         """The rules that may find something, in their order."""
         if len(text) < SHORTEST:

@@ -1,0 +1,115 @@
+"""One look at all of an event that is kept: mostly there is nothing in it that would be replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Protocol
+
+from tocsin.cuts import Cuts
+from tocsin.model import Event, Message
+
+# Whoever sends chooses these; all are looked at together, because they rarely hold anything.
+WORDS = (
+    *("operation", "provider", "model", "response_model", "finish_reason", "service_version"),
+    *("tool_name", "tool_type", "tool_server", "tool_decision", "evaluation_name", "guardrail_name"),
+    *("guardrail_status", "half"),
+)
+NAMES = (  # of these some are made from the name of a person
+    *("service", "environment", "agent", "agent_id", "session", "user_agent", "error_type"),
+    *("trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "evaluation_label", "join"),
+)
+_OWN = ("session", "trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "join")
+_own = attrgetter(*_OWN)
+_common = attrgetter(*[name for name in (*WORDS, *NAMES) if name not in _OWN])
+_COMMON = 4096  # combinations of what many events share, of which it is remembered whether they are clear
+
+_BETWEEN = "\n\0\n"  # no pattern reaches across it
+BLOCK, BLOCK_CHARACTERS = 32, 32_768  # events and characters that are looked at together
+New = Collection[int] | None  # which messages keep their text; None: all
+
+
+class Cleaner(Protocol):
+    """What finds secrets and personal data: tocsin.reading.redaction.Redactor."""
+
+    def redact(self, text: str) -> str: ...
+
+    def suspects(self, text: str) -> bool:
+        """Whether `redact` may change the text; much cheaper."""
+        ...
+
+
+class Glance:
+    """Says of events whether `cleaner` would leave all that is kept of them as it is."""
+
+    def __init__(self, cleaner: Cleaner, cuts: Cuts) -> None:
+        self._cleaner = cleaner
+        self._cuts = cuts
+        self._are_clear = lru_cache(_COMMON)(self._all_clear)
+
+    def text(self, event: Event, new_input: New, new_output: New) -> str:
+        """All that must be looked at."""
+        texts = list(filter(None, _own(event)))
+        common = _common(event)
+        if not self._are_clear(common):
+            texts += common
+        if event.input:
+            self._add_messages(texts, event.input, new_input)
+        if event.output:
+            self._add_messages(texts, event.output, new_output)
+        if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
+            self._add_rest(texts, event)
+        for document in event.documents:
+            texts += (document.id, self._cuts.text(document.text))
+        for tool in event.tool_definitions:
+            texts += (tool.name, tool.digest, self._cuts.text(tool.description))
+        if event.invalid_fields:
+            texts += event.invalid_fields
+        return _BETWEEN.join(texts)
+
+    def free(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each of them stays as it is. All are searched at once, then halves of those that may not."""
+        together = _BETWEEN.join(texts)
+        if not self._cleaner.suspects(together):
+            return [True] * len(texts)
+        if len(texts) == 1:
+            return [self._cleaner.redact(together) == together]
+        half = len(texts) // 2
+        return self.free(texts[:half]) + self.free(texts[half:])
+
+    def clear(self, event: Event, new_input: New, new_output: New) -> bool:
+        """Whether one event stays as it is."""
+        return self.free([self.text(event, new_input, new_output)])[0]
+
+    def _all_clear(self, names: tuple[str, ...]) -> bool:
+        return self.free([_BETWEEN.join(filter(None, names))])[0]
+
+    def _add_messages(self, texts: list[str], messages: tuple[Message, ...], new: New) -> None:
+        cut = self._cuts.text
+        for at, message in enumerate(messages):
+            told = new is None or at in new
+            if told:
+                texts.append(cut(message.text))
+            if message.tool_calls or message.tool_call_id or message.name:
+                texts += (message.name, message.tool_call_id)
+                for call in message.tool_calls:
+                    texts += (call.id, call.name, cut(call.arguments) if told else "")
+
+    def _add_rest(self, texts: list[str], event: Event) -> None:
+        texts += (self._cuts.text(event.tool_arguments or ""), self._cuts.text(event.tool_result or ""))
+        texts.append(self._cuts.message(event.error_message))
+        if event.attributes:
+            texts += event.attributes
+            texts += map(self._cuts.attribute, event.attributes.values())
+
+
+def blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many as are worth being looked at together."""
+    start = size = 0
+    for at, text in enumerate(texts):
+        if at - start >= BLOCK or size >= BLOCK_CHARACTERS:
+            yield texts[start:at]
+            start, size = at, 0
+        size += len(text)
+    yield texts[start:]
