@@ -1,0 +1,28 @@
+"""Fingerprints of well-known attacks. Written by scripts/fingerprint-attacks."""
+
+ATTACKS: dict[int, str] = {
+    0xEC5CCBADC4092E17: "ignore-and-answer",
+    0xC4C50EFD01F72311: "two-answers",
+    0x97559392E721EEF2: "points-to-lose",
+    0xC4D810D01615A4A4: "no-filter-assistant",
+    0xDF39C794DC22EE16: "developer-mode",
+    0x0F015C31050F5C02: "story-machine",
+    0x92F5DC16339D3790: "grandmother",
+    0x97140350EA4D6850: "opposite-day",
+    0xAA897CA98A7CA64A: "terminal-without-limits",
+    0x1B23B4E9C204D7A2: "policy-file",
+    0x665B02789C100F31: "divider-and-rebel",
+    0x4CDFC4EDC4198095: "refusal-words-forbidden",
+    0x4642E47ADC274300: "many-turns",
+    0x5417D8D4E986E110: "repeat-above",
+    0x1B58C966FF071808: "prompt-for-audit",
+    0xD891CCF11E61DD10: "prompt-in-another-form",
+    0x0DE0FF9EBF8D9CC9: "story-continues-prompt",
+    0xA74E830626144A15: "note-in-a-page",
+    0xE328FAA7E4E20E52: "mail-for-the-agent",
+    0x8EEF1AB3D213CA17: "review-in-white",
+    0xDA8D654E0C01A855: "tool-that-steers",
+    0x26402E9781177C6C: "memory-for-later",
+    0x18EC887F1F0B6B5E: "picture-with-data",
+    0xBD63A7CE69D2A511: "decode-and-obey",
+}

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from math import exp
+from random import Random
+from typing import Any
+
+import msgspec
+from parts.said import START, call, hit, said, signals
+
+from detectors.indirect_injection import IndirectInjection, Reading, log_odds
+from tocsin.model import Event, Finding, Severity, Signals, TextSignal
+
+NOTE = hit("A9", 0.65, rule="indirect-note-to-ai")
+
+
+def result(*rules: Any, **values: Any) -> TextSignal:
+    merged: dict[str, Any] = {"place": "result", "role": "tool", **values}
+    return said(*rules, **merged)
+
+
+def reads(odds: float, **values: Any) -> TextSignal:
+    """A result that no rule knows, as far from an instruction as the odds say."""
+    model = 1 / (1 + exp(-odds))
+    return result(score=model if model >= 0.5 else 2 * model * model, model_score=model, **values)
+
+
+class Application:
+    """An application whose tools return texts."""
+
+    def __init__(self, detector: IndirectInjection | None = None) -> None:
+        self.detector = detector or IndirectInjection()
+        self.state: Reading = self.detector.start()
+        self.random = Random(1)
+        self.number = 0
+
+    def returns(self, *texts: TextSignal, **values: Any) -> Finding | None:
+        self.number += 1
+        merged: dict[str, Any] = {
+            "kind": "tool",
+            "tool_name": "read_page",
+            "session": f"s{self.number}",
+            "id": f"e{self.number}",
+            "arrival": START + self.number,
+            **values,
+        }
+        numbered = [msgspec.structs.replace(text, digest=text.digest or f"d{self.number}") for text in texts]
+        return self.detector.observe(Event(**merged), signals(*numbered), self.state)
+
+    def works(self, results: int, usual: float = -5.0, spread: float = 0.3, **values: Any) -> list[Finding]:
+        heard = [self.returns(reads(self.random.gauss(usual, spread)), **values) for _ in range(results)]
+        return [finding for finding in heard if finding]
+
+
+def test_one_application_has_one_memory() -> None:
+    assert IndirectInjection().key(Event(application="a", user="u")) == "application:a"
+    assert IndirectInjection().key(Event(kind="tool")) == "application:default"
+
+
+def test_orders_in_a_result_are_told_from_the_first_one_on() -> None:
+    finding = Application().returns(result(NOTE))
+    assert finding is not None and finding.severity is Severity.medium
+    assert finding.summary == (
+        "the result of a tool gives the model orders (indirect-note-to-ai; score 0.65)"
+    )
+
+
+def test_hidden_orders_are_worse_and_so_are_those_in_a_tools_description() -> None:
+    hidden = Application().returns(result(hit("A9", 0.9, "tags", view="tags"), hidden=("tags",)))
+    offered = Application().returns(result(NOTE, place="tool"), kind="llm")
+    assert hidden and hidden.severity is Severity.critical
+    assert offered and offered.severity is Severity.high
+    assert offered.summary.startswith("the description of a tool gives the model orders")
+
+
+def test_what_comes_again_in_the_messages_of_the_session_is_told_once() -> None:
+    app = Application()
+    text = result(NOTE, digest="same")
+    assert app.returns(text, session="s")
+    message = said(NOTE, role="tool", digest="same")
+    assert app.returns(message, session="s", kind="llm") is None
+    assert app.returns(message, session="other", kind="llm") is not None
+
+
+def test_a_tool_call_that_follows_makes_it_worse_once() -> None:
+    app = Application()
+    assert app.returns(result(NOTE), session="s", arrival=START)
+    follows = app.returns(session="s", tool_name="send_mail", arrival=START + 20, id="e9")
+    assert follows is not None and follows.severity is Severity.high
+    assert follows.summary.startswith("a tool was called 20 s after the session had read a text")
+    assert follows.event_ids == ("e1", "e9") and follows.since == START
+    assert app.returns(session="s", tool_name="send_mail", arrival=START + 21) is None
+
+
+def test_other_sessions_the_same_tool_late_and_denied_calls_do_not_follow() -> None:
+    cases: tuple[dict[str, Any], ...] = (
+        {"session": "other"},
+        {"tool_name": "read_page"},
+        {"arrival": START + 301},
+        {"tool_decision": "reject"},
+        {"status": "blocked"},
+        {"kind": "llm"},
+    )
+    for values in cases:
+        app = Application()
+        assert app.returns(result(NOTE), session="s", arrival=START)
+        after = {"session": "s", "tool_name": "send_mail", "arrival": START + 20} | values
+        assert app.returns(**after) is None, values
+
+
+def test_a_result_unlike_all_that_its_tool_returned_is_told_though_below_the_threshold() -> None:
+    app = Application()
+    assert not app.works(200)
+    finding = app.returns(reads(-1.5))
+    assert finding is not None and finding.severity is Severity.low
+    assert finding.value == -1.5 and finding.baseline is not None and -5.3 < finding.baseline < -4.7
+    assert "unlike what this tool usually returns" in finding.summary
+    follows = app.returns(session=f"s{app.number}", tool_name="send_mail")
+    assert follows is not None and follows.severity is Severity.medium
+
+
+def test_each_tool_has_its_own_baseline() -> None:
+    app = Application()
+    app.works(200)
+    app.works(200, usual=-1.5, tool_name="read_mail")
+    assert app.returns(reads(-1.5), tool_name="read_mail") is None
+    assert app.returns(reads(-1.5), tool_server="other") is None
+    assert app.returns(reads(-1.5)) is not None
+
+
+def test_nothing_is_unlike_a_tool_that_is_not_known_yet() -> None:
+    app = Application()
+    assert not app.works(29)
+    assert app.returns(reads(-1.5)) is None
+
+
+def test_ordinary_results_are_rarely_told() -> None:
+    app = Application()
+    app.works(200)
+    assert len(app.works(5000)) <= 25
+
+
+def test_results_that_are_data_are_not_told_however_unusual() -> None:
+    app = Application()
+    app.works(200, usual=-8.0, spread=0.05)
+    assert app.returns(reads(-4.0)) is None
+
+
+def test_a_tool_that_returns_such_texts_all_the_time_is_told_more_quietly() -> None:
+    app = Application()
+    for number in range(60):
+        app.returns(result(NOTE) if number % 2 else result())
+    finding = app.returns(result(NOTE))
+    assert finding is not None and finding.severity is Severity.low
+    assert finding.evidence["reasons"] == "but usual for this tool"
+
+
+def test_many_injected_results_hardly_move_the_baseline() -> None:
+    app = Application()
+    app.works(200)
+    before = next(iter(app.state.tools.values())).mean
+    for _ in range(20):
+        app.returns(reads(-1.0))
+    assert next(iter(app.state.tools.values())).mean < before + 0.2
+    assert app.returns(reads(-1.0)) is not None
+
+
+def test_a_message_by_the_user_with_pasted_orders_is_told_here() -> None:
+    app = Application()
+    finding = app.returns(said(NOTE), kind="llm")
+    assert finding is not None and finding.summary.startswith("a message by the user")
+    assert app.returns(said(hit("A1", 0.9)), kind="llm") is None
+
+
+def test_invented_tools_sessions_and_texts_cannot_fill_the_memory() -> None:
+    app = Application()
+    for number in range(3000):
+        app.returns(result(NOTE), tool_name=f"t{number}")
+    state = app.state
+    assert (len(state.tools), len(state.told), len(state.sessions)) == (256, 64, 64)
+    assert len(msgspec.msgpack.encode(state)) < 64 << 10
+
+
+def test_log_odds_are_bounded() -> None:
+    assert log_odds(0.5) == 0.0
+    assert -10.1 < log_odds(0.0) < -9.9 and 9.9 < log_odds(1.0) < 10.1
+
+
+def test_events_without_texts_cost_nothing_and_say_nothing() -> None:
+    detector = IndirectInjection()
+    state = detector.start()
+    assert detector.observe(call(kind="tool"), Signals(), state) is None
+    assert state == Reading()
