@@ -16,7 +16,7 @@ from tocsin.contracts import Detector
 from tocsin.registry import DETECTORS, load
 from tocsin.testing import CHECKS, Trial, check_detector, read_events
 from tocsin.testing.detector import ONCE
-from tocsin.testing.trial import refusal
+from tocsin.testing.trial import reading
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -33,7 +33,7 @@ CASES = [(name, number) for name in BUILTIN for number in range(len(load(DETECTO
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_every_example_keeps_every_promise(name: str, number: int, check: str) -> None:
     incident = read_events(GOLDEN / f"{name}.jsonl")
-    CHECKS[check](Trial(example(name, number), incident, (), refusal))
+    CHECKS[check](Trial(example(name, number), incident, (), reading))
 
 
 @pytest.mark.parametrize("name", BUILTIN)

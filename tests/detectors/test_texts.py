@@ -63,8 +63,8 @@ def test_below_the_threshold_nothing_is_told(text: TextSignal) -> None:
 
 @pytest.mark.parametrize(("family", "name"), TELLS.items())
 def test_the_heaviest_rule_of_a_message_says_who_tells_it(family: str, name: str) -> None:
-    text = said(hit(family, 0.8), hit("A13", 0.1, rule="light"))
-    assert set(findings(text)) == {name}
+    light = [] if family == "A9" else [hit("A13", 0.1, rule="light")]
+    assert set(findings(said(hit(family, 0.8), *light))) == {name}
 
 
 @pytest.mark.parametrize("name", TELLERS)

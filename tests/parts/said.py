@@ -16,8 +16,8 @@ def hit(family: str, weight: float = 0.7, *decodings: str, rule: str = "", view:
 
 def said(*rules: RuleHit, score: float | None = None, **values: Any) -> TextSignal:
     """A message by the user, or whatever else `values` make of it; the score is that of its rules."""
-    values = {"place": "input", "index": 0, "role": "user", "length": 100} | values
-    return TextSignal(rules=rules, score=weigh(rules) if score is None else score, **values)
+    usual: dict[str, Any] = {"place": "input", "index": 0, "role": "user", "length": 100}
+    return TextSignal(rules=rules, score=weigh(rules) if score is None else score, **{**usual, **values})
 
 
 def weigh(rules: tuple[RuleHit, ...]) -> float:

@@ -33,7 +33,7 @@ from tocsin.testing.detector import CHECKS, ONCE
 from tocsin.testing.sink import check_sink, missing
 from tocsin.testing.source import check_source
 from tocsin.testing.store import check_store
-from tocsin.testing.trial import BrokenPromise, Life, Read, Trial, dated, refusal
+from tocsin.testing.trial import BrokenPromise, Life, Read, Trial, dated, reading
 
 __all__ = [
     "CHECKS",
@@ -71,7 +71,7 @@ def check_detector(
     incident: Sequence[Event],
     benign: Sequence[Event] = (),
     *,
-    read: Read = refusal,
+    read: Read = reading,
     skip: Sequence[str] = (),
 ) -> None:
     """Raise BrokenPromise unless the detector keeps every promise of the contract.

@@ -10,7 +10,10 @@ from msgspec.structs import replace
 
 from tocsin.codec import Codec
 from tocsin.contracts import Detector
+from tocsin.history import Seen
 from tocsin.model import Event, Finding, Signals
+from tocsin.settings import ContentSettings, ReadingSettings
+from tocsin.signals import read
 
 ARRIVAL = 1_750_000_000.0
 DAY = 86_400.0
@@ -48,10 +51,10 @@ def dated(event: Event, number: int) -> Event:
     return replace(event, arrival=arrival, id=event.id or f"check.0.{number}.0")
 
 
-def refusal(event: Event) -> Signals:
-    """What the read step says of an event without text."""
-    refused = event.status in ("refused", "blocked") or event.finish_reason in ("refusal", "content_filter")
-    return Signals(refusal=refused)
+def reading(event: Event) -> Signals:
+    """What the read step says of an event all of whose messages are new."""
+    seen = Seen(event, tuple(range(len(event.input))), tuple(range(len(event.output))))
+    return read([seen], ContentSettings(), ReadingSettings())[0]
 
 
 class Heard(NamedTuple):
@@ -65,7 +68,7 @@ class Heard(NamedTuple):
 class Life:
     """A detector driven as the engine drives it: a state a key, inside groups, timers by arrival."""
 
-    def __init__(self, detector: Detector[Any], read: Read = refusal) -> None:
+    def __init__(self, detector: Detector[Any], read: Read = reading) -> None:
         self.detector = replace(detector)
         self.states: dict[Key, Any] = {}
         self.heard: list[Heard] = []
