@@ -137,7 +137,7 @@ class _Search:
 
 def check(expression: str) -> str:
     """What is wrong with a regular expression, or nothing: it must be one that runs in linear time."""
-    if re.search(r"\[[^\]]*[^\x00-\x7f]", expression):
+    if re.search(r"\[[^\]]*[^\x00-\x7f]", re.sub(r"\\.", "", expression)):
         return "letters beyond ASCII stand alone or in alternatives, never in [...]"
     try:
         re.compile(expression.encode())

@@ -16,7 +16,8 @@ from tocsin import taxonomy
 from tocsin.contracts import ConfigError
 from tocsin.model import Role
 from tocsin.reading import notation, sigma
-from tocsin.reading.condition import Clause
+from tocsin.reading.condition import Clause, check
+from tocsin.reading.views import NAMES
 from tocsin.registry import suggest
 
 Level = Literal["info", "low", "medium", "high", "critical"]
@@ -78,7 +79,7 @@ def shipped() -> list[Ready]:
     """The packs of this package."""
     folder = files("tocsin.reading").joinpath("packs")
     named = sorted((each.name, each.read_bytes()) for each in folder.iterdir() if each.name.endswith(".toml"))
-    return _all(named, [])
+    return _all(named, [], own=False)  # tests say that they can be searched for
 
 
 def paths(folder: str | Path) -> list[Path]:
@@ -100,19 +101,29 @@ def load(folders: Iterable[str | Path] = (), *, own_only: bool = False) -> list[
     return _all(named, [] if own_only else shipped())
 
 
-def _all(named: Iterable[tuple[str, bytes]], rules: list[Ready]) -> list[Ready]:
+def _all(named: Iterable[tuple[str, bytes]], rules: list[Ready], *, own: bool = True) -> list[Ready]:
     """The rules of all files and those before; raises ConfigError with what is wrong in any of them."""
     mistakes: list[str] = []
     found = list(rules)
     for name, text in named:
         try:
-            found += _imported(name, text) if name.endswith(SIGMA) else _read(name, text)
+            read = list(_imported(name, text) if name.endswith(SIGMA) else _read(name, text))
+            mistakes += _unsearchable(read) if own else ()
+            found += read
         except ConfigError as error:
             mistakes += error.mistakes
     mistakes += _twice(found)
     if mistakes:
         raise ConfigError(mistakes)
     return found
+
+
+def _unsearchable(rules: Iterable[Ready]) -> Iterator[str]:
+    """Elements that no engine can look for in linear time."""
+    for ready in rules:
+        for element in dict.fromkeys(each for one in ready.sequences for each in one.elements):
+            if said := check(element):
+                yield f"{ready.pack}: rule {ready.rule.id!r}: {said}: {element!r}"
 
 
 def _twice(rules: Iterable[Ready]) -> Iterator[str]:
@@ -190,6 +201,10 @@ def _ready(name: str, file: _File, rule: Rule) -> Ready:
     rule = msgspec.structs.replace(rule, **inherited)
     if bool(rule.patterns) == bool(rule.all):
         raise notation.Unwritten("want either patterns or all")
+
+    for view in rule.views:
+        if view not in NAMES:
+            raise notation.Unwritten(f"no view is called {view!r}; {suggest(view, NAMES)}")
 
     given = rule.patterns or rule.all
     if rule.all and not 2 <= len(rule.all) <= TERMS:

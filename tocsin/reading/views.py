@@ -55,6 +55,12 @@ _WHOLE: dict[str, tuple[tuple[str, Callable[[str], str]], ...]] = {
 }
 _ONCE = frozenset({"rot13", "reversed", "words_reversed", "leet", "leet_l", "spaced", "folded", "stripped"})
 STEPS = (*_RUNS, "base32", "binary", "codes", "tags", "selectors", "zero_width_bits", "folded", "stripped")
+NAMES = (
+    "raw",
+    *("base64", "base32", "hex", "binary", "codes", "morse", "tags", "selectors", "zero_width_bits"),
+    *("folded", "stripped"),
+    *(name for steps in _WHOLE.values() for name, _ in steps),
+)
 
 
 class View(NamedTuple):
