@@ -142,28 +142,32 @@ def teller(text: TextSignal) -> str | None:
 
 
 def score(text: TextSignal) -> float:
-    """The score of a text as a prompt: without rules about outputs, and in data without commands.
+    """The score of a text as a prompt: without rules about outputs, and in data without those about commands.
 
-    Scores combine rules as independent evidence (noisy-or; in a family all but the first by half), so that
-    what some of them added can be taken out again.
+    Where there are such, the others and the model are weighed anew.
     """
     others = (OUTPUT, COMMAND) if foreign(text) else OUTPUT
-    left, rules, families = 1.0 - text.score, set[str](), set[str]()
-    for hit in text.rules:
-        if hit.family.startswith(others) and hit.rule not in rules:
-            left /= max(1e-6, 1.0 - (hit.weight / 2 if hit.family in families else hit.weight))
-            families.add(hit.family)
-            rules.add(hit.rule)
-    return max(0.0, 1.0 - left)
+    kept = [hit for hit in text.rules if not hit.family.startswith(others)]
+    if len(kept) == len(text.rules):
+        return text.score
+    doubt = min(text.model_score, 2 * text.model_score**2)  # below the threshold benign text lies
+    anew = 1.0 - (1.0 - weigh(kept)) * (1.0 - doubt)
+    return min(text.score, anew if UNSEEN.isdisjoint(text.hidden) else max(anew, THRESHOLD))
 
 
 def command(text: TextSignal) -> float:
     """What rules about commands alone say: arguments may hold words that would be an attack elsewhere."""
-    left, rules = 1.0, set[str]()
-    for hit in text.rules:
-        if hit.family == COMMAND and hit.rule not in rules:
-            left *= 1.0 - (hit.weight / 2 if rules else hit.weight)
+    return weigh([hit for hit in text.rules if hit.family == COMMAND])
+
+
+def weigh(hits: Sequence[RuleHit]) -> float:
+    """Rules as independent evidence (noisy-or), each once; in a family all but the heaviest by half."""
+    left, rules, families = 1.0, set[str](), set[str]()
+    for hit in hits:
+        if hit.rule not in rules:
+            left *= 1.0 - (hit.weight / 2 if hit.family in families else hit.weight)
             rules.add(hit.rule)
+            families.add(hit.family)
     return 1.0 - left
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from detectors.texts import weigh
 from tocsin.contracts import Detector
 from tocsin.model import Event, Finding, Message, Role, RuleHit, Signals, TextSignal
 
@@ -17,16 +18,9 @@ def hit(family: str, weight: float = 0.7, *decodings: str, rule: str = "", view:
 def said(*rules: RuleHit, score: float | None = None, **values: Any) -> TextSignal:
     """A message by the user, or whatever else `values` make of it; the score is that of its rules."""
     usual: dict[str, Any] = {"place": "input", "index": 0, "role": "user", "length": 100}
-    return TextSignal(rules=rules, score=weigh(rules) if score is None else score, **{**usual, **values})
-
-
-def weigh(rules: tuple[RuleHit, ...]) -> float:
-    """As tocsin.reading.rules combines them."""
-    left, families = 1.0, set[str]()
-    for each in rules:
-        left *= 1.0 - (each.weight / 2 if each.family in families else each.weight)
-        families.add(each.family)
-    return round(1.0 - left, 6)
+    return TextSignal(
+        rules=rules, score=round(weigh(rules), 6) if score is None else score, **{**usual, **values}
+    )
 
 
 def signals(*texts: TextSignal, refusal: bool = False) -> Signals:
