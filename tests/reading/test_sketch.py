@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from tocsin.contracts import ConfigError
 from tocsin.core import PartitionState, Plan, Unpacked, step
 from tocsin.history import Seen
 from tocsin.model import Document, Event, Message, Signals, TextSignal, ToolDefinition
-from tocsin.reading import pack
+from tocsin.reading import loaded, pack
 from tocsin.reading import sketch as sketching
+from tocsin.reading.rules import Rules
 from tocsin.reading.sketch import Key, Sketch, keyed, sketches, written
 from tocsin.settings import ContentSettings, ReadingSettings
 from tocsin.signals import read
@@ -36,6 +38,11 @@ SYSTEM = (
     "sentence, and sign with the name of the branch. Do not name a rate that is older than a day, and send "
     "whoever asks for a loan above ten thousand to the desk on the second floor of the old town hall."
 )
+RULES = [
+    each
+    for at, each in enumerate(pack.shipped())
+    if at % 5 == 0 or each.rule.id == "override-previous-instructions"
+]
 TEXTS = [
     ORDER,
     "What is the weather in Kyiv?",
@@ -50,8 +57,17 @@ TEXTS = [
     "\ud800 lone",
     "",
     " ",
-    *(text for each in pack.shipped()[::5] for text in each.rule.positive[:2] + each.rule.negative[:1]),
+    *(text for each in RULES for text in each.rule.positive[:2] + each.rule.negative[:1]),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_rules() -> Iterator[None]:
+    """All of them take long to compile, and tests/reading/test_rules.py reads with all of them."""
+    compiled = Rules(RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded, "rules", lambda settings: compiled)
+        yield
 
 
 def signals(event: Event, content: ContentSettings = CONTENT) -> Signals:
@@ -139,7 +155,7 @@ def test_nobody_without_the_key_can_make_a_text_look_harmless() -> None:
 def test_a_sketch_is_short_and_bounded_and_holds_no_word() -> None:
     assert len(sketch("What is the weather?", key=KEY)) < 256
     urls = " ".join(f"https://{'h' * 50}{at}.example.com/{'p' * 40}" for at in range(500))
-    hits = " ".join(text for each in pack.shipped() for text in each.rule.positive[:1])
+    hits = " ".join(text for each in RULES for text in each.rule.positive)
     long = " ".join(f"word{at}" for at in range(90_000))
     for text in (urls, hits, long, urls + hits + long):
         line = sketch(text, key=KEY)
