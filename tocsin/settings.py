@@ -72,7 +72,8 @@ class ReadingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         bool, Meta(description="without it no text is scored, and detectors of what is said find nothing")
     ] = True
     rules: Annotated[
-        tuple[str, ...], Meta(description="folders of your own rule packs (*.toml), beside the shipped ones")
+        tuple[str, ...],
+        Meta(description="folders of your own rules: packs (*.toml), Sigma (*.yml), beside the shipped"),
     ] = ()
     disabled: Annotated[tuple[str, ...], Meta(description="ids of rules that are left out")] = ()
     threshold: Annotated[

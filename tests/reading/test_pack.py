@@ -145,6 +145,10 @@ def test_all_mistakes_of_all_rules_are_told_together(tmp_path: Path) -> None:
 def test_a_folder_without_rules_and_an_id_that_is_taken_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no rules"):
         pack.load([tmp_path])
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ConfigError, match="folder.toml: Is a directory"):
+        pack.load([tmp_path])
+    (tmp_path / "folder.toml").rmdir()
     written(tmp_path, "patterns = ['open']")
     (tmp_path / "twice.toml").write_text((tmp_path / "own.toml").read_text())
     with pytest.raises(ConfigError, match="give it another id"):

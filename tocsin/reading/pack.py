@@ -87,6 +87,13 @@ def paths(folder: str | Path) -> list[Path]:
     return sorted(path for path in Path(folder).glob("*") if path.suffix in (".toml", *SIGMA))
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
+
+
 def load(folders: Iterable[str | Path] = (), *, own_only: bool = False) -> list[Ready]:
     """The rules of this package and those of the user's folders: packs (*.toml), Sigma rules (*.yml).
 
@@ -97,7 +104,7 @@ def load(folders: Iterable[str | Path] = (), *, own_only: bool = False) -> list[
         found = paths(folder)
         if not found:
             raise ConfigError([f"{folder}: no rules (*.toml, *.yml) there"])
-        named += [(str(path), path.read_bytes()) for path in found]
+        named += [(str(path), _bytes(path)) for path in found]
     return _all(named, [] if own_only else shipped())
 
 
