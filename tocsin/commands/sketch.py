@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +20,7 @@ import msgspec
 from tocsin.commands.terminal import say
 from tocsin.contracts import ConfigError
 from tocsin.exits import OK, PROBLEMS
-from tocsin.reading.sketch import VARIABLE, keyed, read, sketches
+from tocsin.reading.sketch import VARIABLE, keyed, read, secret, sketches
 
 BATCH = 64  # lines sketched together
 LONGEST = 8 << 20  # bytes of a line
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(line: str) -> int:
-    told = read(line, keyed(os.environ.get(VARIABLE, "")))
+    told = read(line, keyed(secret()))
     if told is None:
         raise ConfigError([f"no sketch, or a damaged one, or not sealed with the key in {VARIABLE}"])
     shown = msgspec.to_builtins(told.sketch)

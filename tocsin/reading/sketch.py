@@ -123,12 +123,17 @@ def sketch(text: str, *, key: str | None = None, rules: Sequence[str] = ()) -> s
 
 def sketches(texts: Sequence[str], *, key: str | None = None, rules: Sequence[str] = ()) -> list[str]:
     """Sketches of many texts, read together."""
-    secret = os.environ.get(VARIABLE, "") if key is None else key
-    if not secret:
+    held = secret() if key is None else key
+    if not held:
         raise ConfigError([f"a sketch wants a key: set {VARIABLE} to the installation's content.key"])
     from tocsin.reading.step import reader  # rules, model and their libraries
 
-    return reader(ReadingSettings(rules=tuple(rules)), secret).sketches(texts)
+    return reader(ReadingSettings(rules=tuple(rules)), held).sketches(texts)
+
+
+def secret() -> str:
+    """The key that the environment of an application holds; "" where it holds none."""
+    return os.environ.get(VARIABLE, "")
 
 
 def written(told: Sketch, length: int, refusal: bool, key: Key) -> str:
