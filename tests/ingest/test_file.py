@@ -209,7 +209,7 @@ def test_an_idle_pipe_does_not_hold_up_a_poll(tmp_path: Path) -> None:
     _start(reader)
     started = time.monotonic()
     assert not reader.poll(0.1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     os.close(handle)
     reader.close()
 

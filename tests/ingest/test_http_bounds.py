@@ -198,7 +198,7 @@ def test_idle_clients_do_not_hold_the_end_up(tmp_path: Path) -> None:
         time.sleep(0.1)
         began = time.monotonic()
         served.reader.close()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         assert [client.recv(10) for client in idle] == [b""] * 5
         for client in idle:
             client.close()

@@ -200,7 +200,7 @@ def test_a_reader_waits_for_what_comes(tmp_path: Path) -> None:
         threading.Timer(0.1, append, (made, b"late")).start()
         began = time.monotonic()
         assert [record.value for record in reader.poll(5.0)] == [b"late"]
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
         assert reader.lag() == {PARTITION: 0}
 
 
@@ -297,7 +297,7 @@ def test_somebody_who_reads_on_holds_no_sender_up(tmp_path: Path) -> None:
         released(made, 1)
         began = time.monotonic()
         append(made, b"3")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
 
 
 # What is left of a record.

@@ -126,7 +126,7 @@ def test_an_insert_that_outlives_its_client_is_settled_before_reading_back(
     begun = time.monotonic()
     with pytest.raises(SinkUnavailable, match="insert into events"):
         writer.write(batch(0, 50), begun + 0.5)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 2.9  # the reply comes after 3
     stored = writer.written(LOG, 0, 0)
     assert len(stored.events) == (0 if do == "delay" else 50)
     writer.write(missing(batch(0, 50), stored), soon())

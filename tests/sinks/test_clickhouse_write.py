@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from parts import pace
 from parts.clickhouse_rows import LOG, NOW, Database, alert, batch, event, reject, soon
 
 from sinks import clickhouse_writer
@@ -300,7 +301,8 @@ def test_read_back_uses_the_index_of_the_offset(database: Database, writer: Writ
     assert "by_offset" in plan and int(granules[-1][0]) <= 8 < 40 <= int(granules[0][1]), plan
     begun = time.perf_counter()
     assert len(writer.written("log-one", 0, 399_000).events) == 1000
-    assert time.perf_counter() - begun < 2.0  # bench/clickhouse_layout.py measures it; this is a backstop
+    seconds = time.perf_counter() - begun
+    assert seconds < 2.0 * pace.slowness()  # bench/clickhouse_layout.py measures it; this is a backstop
 
 
 def test_the_newest_revision_is_current_and_all_are_kept(database: Database, writer: Writer) -> None:

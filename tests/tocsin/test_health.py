@@ -200,7 +200,7 @@ def test_closing_does_not_wait_for_slow_clients(health: Health) -> None:
     with socket.create_connection(("127.0.0.1", server.port)):
         began = time.monotonic()
         server.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4  # of the 5 that a client has
     with pytest.raises(OSError):
         ask(server, "/healthz")
 
