@@ -102,6 +102,13 @@ def test_two_rules_of_terms_are_told_apart_where_there_are_no_others(tmp_path: P
         assert {hit.rule.id for hit in rules.match(look(text).views)[0]} == wanted
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"(\(a\+)+b", "([+*])+b", "(a{3})*b", "(?:[a-z]{1,9} ){0,3}b", r"[\]+]+(x)+b"]
+)
+def test_repeats_that_end_are_no_mistake(tmp_path: Path, pattern: str) -> None:
+    assert pack.load([written(tmp_path, f"literal = true\npatterns = ['{pattern}']")], own_only=True)
+
+
 def test_every_view_has_its_name() -> None:
     assert {*NAMES} == {"raw", *HIDING}
 
@@ -118,6 +125,8 @@ def test_every_view_has_its_name() -> None:
         ("patterns = ['open(']", "missing )"),
         ("patterns = ['open(?=x)']", "assertions are not supported"),
         ("patterns = ['(a)b\\1']", "Back-references are unsupported"),
+        ("literal = true\npatterns = ['(a+)+b']", "a group that repeats without end holds a repeat"),
+        ("literal = true\npatterns = ['(?:[+*]x{2,3}(y|z))*b']", "a group that repeats without end"),
         ("patterns = ['open']\nweight = 2.0", "Expected `float` <= 1.0"),
         ("patterns = ['open']\nseverty = 'high'", "unknown field `severty`; did you mean 'severity'?"),
         ("patterns = ['open']\nroles = ['usr']", "Invalid enum value 'usr'"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import combining, normalize
 
@@ -22,6 +23,10 @@ _BETWEEN = "[^a-z0-9]"
 _NAME = re.compile(r"\{([a-z][a-z_0-9]*)\}")
 _QUOTE = r"""["'\x60]|“|”|‘|’|«|»|「"""
 _NESTED = 8
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?:)?|\{[0-9]+,?[0-9]*\}|.", re.DOTALL)
+_ENDLESS = re.compile(r"[*+]|\{[0-9]+,\}")
 
 
 class Unwritten(ValueError):
@@ -67,6 +72,23 @@ def element(part: str, words: Mapping[str, str]) -> str:
     front = r"\b" if re.match(r"(?:\(\?:)*[a-z0-9]", text) else ""
     back = END if re.match(r"[a-z0-9\]}]", text.rstrip(")?*+")[-1:]) else ""
     return f"{front}(?:{inner}){back}"
+
+
+def nests(expression: str) -> bool:
+    """Whether a group that repeats without end holds a repeat: `re`, which looks for where a match begins,
+    may take for ever over such a one."""
+    holds = [False]  # of each open group, whether a repeat is in it
+    for token, following in pairwise([*_TOKEN.findall(expression), ""]):
+        if token[0] == "(":
+            holds.append(False)
+        elif token == ")" and len(holds) > 1:
+            inner = holds.pop()
+            if inner and _ENDLESS.fullmatch(following):
+                return True
+            holds[-1] |= inner
+        elif _ENDLESS.fullmatch(token) or (token[0] == "{" and "," in token):
+            holds[-1] = True
+    return False
 
 
 def _split(pattern: str) -> Iterator[str]:

@@ -129,7 +129,10 @@ def _unsearchable(rules: Iterable[Ready]) -> Iterator[str]:
     """Elements that no engine can look for in linear time."""
     for ready in rules:
         for element in dict.fromkeys(each for one in ready.sequences for each in one.elements):
-            if said := check(element):
+            said = check(element)
+            if not said and notation.nests(element):
+                said = "a group that repeats without end holds a repeat; bound it, as in {1,8}"
+            if said:
                 yield f"{ready.pack}: rule {ready.rule.id!r}: {said}: {element!r}"
 
 
