@@ -16,9 +16,8 @@ from parts.kafka_server import JARS, JAVA, PROPERTIES
 
 from dashboards.build import DATASOURCE_UID, FOLDER_TITLE, FOLDER_UID, HERE, PLUGIN, PLUGIN_VERSION
 from dashboards.push import Datasource
-from detectors import BUILTIN
 from sinks.clickhouse import ClickHouse
-from tocsin.config import load
+from tocsin.config import load, stable_detectors
 
 COMPOSE = Path(__file__).parents[2] / "compose"
 PROVISIONING = COMPOSE / "grafana" / "provisioning"
@@ -179,7 +178,7 @@ def test_tocsin_takes_its_configuration() -> None:
     config = load(COMPOSE / "tocsin.toml", {name: "secret" for name in environment})
     assert config.warnings == ()
     assert config.exchange is not None
-    assert {instance.name for instance in config.instances} == set(BUILTIN)
+    assert {instance.name for instance in config.instances} == set(stable_detectors())
 
 
 def test_everyone_names_the_same_topic_and_places() -> None:
