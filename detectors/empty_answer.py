@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from detectors.rates import Change, Chart, Rate, watch
+from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -66,15 +66,13 @@ class EmptyAnswer(Detector[Endings], frozen=True, kw_only=True):
     def observe(self, event: Event, signals: Signals, state: Endings) -> Finding | None:
         reason, at = event.finish_reason, event.arrival
         # Three ways to be wrong share the risk (Bonferroni).
-        chart = Chart(self.warmup_calls, self.settled_calls, self.ratio, 3 * self.false_alarm_calls)
-        changes = (
-            watch(state.empty, _empty(event, signals), at, chart),
-            watch(state.cut, reason in CUT, at, chart),
-            watch(state.strange, reason not in ENDED, at, chart),
-        )
-        for what, change in zip(WORDS, changes, strict=True):
-            if change is not None and change.risen:
-                return _finding(what, change)
+        chart = chart_of(self.warmup_calls, self.settled_calls, self.ratio, 3 * self.false_alarm_calls)
+        empty = watch(state.empty, _empty(event, signals), at, chart)
+        cut = watch(state.cut, reason in CUT, at, chart)
+        strange = watch(state.strange, reason not in ENDED, at, chart)
+        if empty or cut or strange:
+            told = zip(WORDS, (empty, cut, strange), strict=True)
+            return next((_finding(what, change) for what, change in told if change), None)
         return None
 
     @classmethod

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from detectors.novelty import Known, begin, chance, meet, settled
 from detectors.principal import caller
-from detectors.rates import Change, Chart, Rate, watch
+from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
@@ -80,11 +80,11 @@ class LanguageSwitch(Detector[Spoken], frozen=True, kw_only=True):
         if question is None:
             return None
         other = _differ(answer, question)
-        chart = Chart(self.warmup_answers, 20 * self.warmup_answers, self.ratio, self.false_alarm_calls)
+        chart = chart_of(self.warmup_answers, 20 * self.warmup_answers, self.ratio, self.false_alarm_calls)
         change = watch(state.rate, other, at, chart)
         if other and ready and not before.times:
             return _first(spoken, _spoken(question), answer.script != question.script, state)
-        return _more(change) if change and change.risen else None
+        return _more(change) if change else None
 
     @classmethod
     def examples(cls) -> Sequence[LanguageSwitch]:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from detectors.novelty import Known, begin, chance, meet, settled
 from detectors.principal import caller
-from detectors.rates import Change, Chart, Rate, watch
+from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
@@ -68,11 +68,11 @@ class NewSensitiveType(Detector[Sensitive], frozen=True, kw_only=True):
         if kinds:
             kinds -= _kinds([text for text in signals.texts if text.place == "input" and text.role != "tool"])
         new = self._new(sorted(kinds), event.arrival, state) if kinds else []
-        chart = Chart(self.warmup_answers, 20 * self.warmup_answers, self.ratio, self.false_alarm_calls)
+        chart = chart_of(self.warmup_answers, 20 * self.warmup_answers, self.ratio, self.false_alarm_calls)
         change = watch(state.rate, bool(kinds), event.arrival, chart)
         if new:
             return self._first(new, event, state)
-        return _more(change, sorted(kinds)) if change and change.risen else None
+        return _more(change, sorted(kinds)) if change else None
 
     def _new(self, kinds: list[str], at: float, state: Sensitive) -> list[str]:
         ready = settled(state.known, at, self.warmup_answers, self.warmup_seconds, self.novelty)

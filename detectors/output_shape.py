@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import exp, log, log1p
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -14,7 +14,8 @@ from detectors.tails import Tail, beyond
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
-WEIGHT, OUTLYING = 1 / 256, 1 / 1024  # of an answer in what is usual; of one that was told
+WEIGHT, OUTLYING = 1 / 128, 1 / 512  # of an answer in what is usual; of one that was told
+LEARN = 4  # once a model is known, every fourth answer is learnt
 LEAST_CHARACTERS, LEAST_TOKENS = 200, 16  # of an answer whose text, or whose speed, says anything
 
 
@@ -84,48 +85,59 @@ class OutputShape(Detector[Shape], frozen=True, kw_only=True):
         return Shape()
 
     def observe(self, event: Event, signals: Signals, state: Shape) -> Finding | None:
-        worst, score, value, usual, measured = "", -1.0, 0.0, 0.0, []
-        for name, now in _measured(event, signals):
+        worst, score, value, half = "", -1.0, 0.0, self.warmup_answers // 2
+        measured = _measured(event, signals)
+        for name, now in measured:
+            known = state.usual.get(name)
+            if known is not None and known.seen >= half:
+                away = (now - known.mean) / known.spread
+                if name == "entropy":
+                    away = abs(away)
+                if away > score:
+                    worst, score, value = name, away, now
+        if not worst:
+            self._learn(measured, False, state)
+            return None
+        told = beyond(state.tail, score, half, self.risk)
+        finding = _finding(worst, value, state.usual[worst].mean, score, state.tail) if told else None
+        if told or state.tail.seen % LEARN == 0 or state.tail.seen < half:
+            self._learn(measured, told, state)
+        return finding
+
+    def _learn(self, measured: Sequence[tuple[str, float]], told: bool, state: Shape) -> None:
+        """Move what is usual, little where it was told."""
+        for name, now in measured:
+            least = FEATURES[name].spread
             known = state.usual.get(name)
             if known is None:
-                known = state.usual[name] = Usual(now, 4 * FEATURES[name].spread)
-            spread = max(known.spread, FEATURES[name].spread)
-            away = (now - known.mean) / spread
-            if name == "entropy":
-                away = abs(away)
-            if away > score and known.seen >= self.warmup_answers // 2:
-                worst, score, value, usual = name, away, now, known.mean
-            measured.append((name, known, now))
-        told = bool(worst) and beyond(state.tail, score, self.warmup_answers // 2, self.risk)
-        for name, known, now in measured:
+                known = state.usual[name] = Usual(now, 4 * least)
             weight = OUTLYING if told else max(WEIGHT, 1 / (known.seen + 1))
-            least = max(known.spread, FEATURES[name].spread)
-            known.mean, known.spread = learn(known.mean, least, now, weight)
+            known.mean, spread = learn(known.mean, known.spread, now, weight)
+            known.spread = max(spread, least)
             known.seen = min(known.seen + 1, self.warmup_answers)
-        return _finding(worst, value, usual, score, state.tail) if told else None
 
     @classmethod
     def examples(cls) -> Sequence[OutputShape]:
         return (cls(), cls(risk=0.01, warmup_answers=50))
 
 
-def _measured(event: Event, signals: Signals) -> Iterator[tuple[str, float]]:
+def _measured(event: Event, signals: Signals) -> list[tuple[str, float]]:
     """Every feature of which something is known."""
-    tokens = event.output_tokens
+    tokens, measured = event.output_tokens, list[tuple[str, float]]()
     if tokens:
-        yield "tokens", log1p(tokens)
+        measured.append(("tokens", log1p(tokens)))
         if event.input_tokens:
-            yield "ratio", log(tokens / event.input_tokens)
+            measured.append(("ratio", log(tokens / event.input_tokens)))
         if event.duration_ms and tokens >= LEAST_TOKENS:
             writing = event.duration_ms - (event.first_token_ms or 0.0)
-            yield "slowness", log(max(writing, 1e-3) / tokens)
+            measured.append(("slowness", log(max(writing, 1e-3) / tokens)))
     elif signals.output_length:
-        yield "characters", log1p(signals.output_length)
+        measured.append(("characters", log1p(signals.output_length)))
     for text in signals.texts:
         if text.place == "output" and text.length >= LEAST_CHARACTERS:
-            yield "repetition", text.repetition
-            yield "entropy", text.entropy
+            measured += ("repetition", text.repetition), ("entropy", text.entropy)
             break
+    return measured
 
 
 def _finding(name: str, value: float, usual: float, score: float, tail: Tail) -> Finding:

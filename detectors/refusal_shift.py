@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from detectors.novelty import digest
 from detectors.principal import principal
-from detectors.rates import Change, Chart, Rate, watch
+from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -74,7 +74,7 @@ class RefusalShift(Detector[Refusals], frozen=True, kw_only=True):
         refused = signals.refusal or event.status != "ok" or event.finish_reason in REFUSED_FINISH
         if refused and self.per == "model" and self._again(event, state):
             return None
-        chart = Chart(self.warmup_calls, self.settled_calls, self.ratio, self.false_alarm_calls)
+        chart = chart_of(self.warmup_calls, self.settled_calls, self.ratio, self.false_alarm_calls, True)
         change = watch(state.rate, refused, event.arrival, chart)
         return self._tell(change) if change else None
 

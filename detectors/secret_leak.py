@@ -81,7 +81,10 @@ class SecretLeak(Detector[Secrets], frozen=True, kw_only=True):
         return Secrets()
 
     def observe(self, event: Event, signals: Signals, state: Secrets) -> Finding | None:
-        leaks = [leak for text in signals.texts if text.findings for leak in self._leaks(text, state)]
+        texts = [text for text in signals.texts if text.findings] if signals.texts else ()
+        if not texts:
+            return None
+        leaks = [leak for text in texts for leak in self._leaks(text, state)]
         told = [leak for leak in leaks if self._new(leak, state) and leak.severity >= self.least]
         return _finding(told) if told else None
 

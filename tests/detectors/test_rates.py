@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from detectors.rates import Change, Chart, Rate, watch
+from detectors.rates import Change, Chart, Rate, chart_of, watch
 
-PLAIN = Chart(warmup=500, settled=5000, ratio=2.0, calls=1e6)
+PLAIN = chart_of(500, 5000, 2.0, 1e6, True)
 
 
 def run(rate: Rate, share: float, calls: int, seed: int, chart: Chart = PLAIN) -> list[tuple[int, Change]]:
@@ -20,7 +20,7 @@ def run(rate: Rate, share: float, calls: int, seed: int, chart: Chart = PLAIN) -
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.05, 0.3])
 def test_steady_streams_alarm_less_often_than_promised(share: float) -> None:
     """A thousand calls between alarms of one side, at least: here there are 160,000 and two sides."""
-    brisk = PLAIN._replace(calls=1e3)
+    brisk = chart_of(500, 5000, 2.0, 1e3, True)
     alarms = sum(len(run(Rate(), share, 8000, seed, brisk)) for seed in range(20))
     assert alarms / 160_000 < 2 / 1e3
 
@@ -101,4 +101,11 @@ def test_a_stream_of_nothing_but_hits_or_misses_is_taken() -> None:
     for hit in (True, False):
         rate = Rate()
         assert not any(watch(rate, hit, float(at), PLAIN) for at in range(20_000))
-        assert 0.0 <= rate.low <= rate.high <= 0.95
+
+
+def test_falls_are_told_where_they_are_wanted() -> None:
+    rate = Rate()
+    upwards = PLAIN._replace(falls=False)
+    run(rate, 0.2, 6000, 1, upwards)
+    assert not run(rate, 0.01, 3000, 2, upwards)
+    assert run(rate, 0.9, 300, 3, upwards)
