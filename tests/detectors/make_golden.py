@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import runpy
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
 
-from tocsin.model import Event
+from tocsin.model import Event, Message
 
 GOLDEN = Path(__file__).parent / "golden"
 START = 1_760_000_400.0  # a full hour
+TEXTS = tomllib.loads((Path(__file__).parent / "golden_texts.toml").read_text())
+OUTPUTS = runpy.run_path(str(Path(__file__).parent / "golden_outputs.py"))["MAKERS"]
+Maker = Callable[[Random, bool], Iterator[Event]]
 
 
 def write() -> None:
@@ -105,6 +110,57 @@ def error_burst(random: Random, incident: bool) -> Iterator[Event]:
         )
 
 
+def conversations(texts: Mapping[str, Sequence[str]]) -> Maker:
+    """Four people ask ordinary things; a fifth asks what the incident or its twin consists of."""
+
+    def make(random: Random, incident: bool) -> Iterator[Event]:
+        for number in range(40):
+            text = random.choice(TEXTS["ordinary"])
+            yield _asked(random, START + number * 60, text, user=f"u{number % 4}", session=f"u{number % 4}-1")
+        for number, text in enumerate(texts["incident" if incident else "benign"]):
+            yield _asked(random, START + 2400 + number * 30, text, user="gil", session="gil-1")
+
+    return make
+
+
+def novel_prompt(random: Random, incident: bool) -> Iterator[Event]:
+    """A helpdesk is asked the usual for a day; then somebody pours a long list in another script into it."""
+    for number in range(700):
+        text = random.choice(TEXTS["ordinary"]) + random.choice(("", " Thank you!", " It is urgent."))
+        yield _asked(random, START + number * 60, text, user=f"u{number % 40}")
+    texts = TEXTS["novel_prompt"]["incident" if incident else "benign"]
+    for number, text in enumerate(texts):
+        yield _asked(random, START + 42_000 + number * 60, text * (40 if incident else 1), user="gil")
+
+
+def dangerous_command(random: Random, incident: bool) -> Iterator[Event]:
+    """An agent runs commands all day; one of them fetches a script and runs it, or none does."""
+    for number, command in enumerate([*TEXTS["commands"] * 3, *_of("dangerous_command", incident)]):
+        at = START + number * 60
+        yield _tool(
+            random, at, agent="builder", tool_name="run", tool_arguments=f'{{"command": "{command}"}}'
+        )
+
+
+def indirect_injection(random: Random, incident: bool) -> Iterator[Event]:
+    """An agent reads pages; one of them speaks to it and it writes a mail, or it is about such pages."""
+    for number in range(60):
+        text = random.choice(TEXTS["pages"]) + f" Page {number}."
+        yield _tool(random, START + number * 60, agent="reader", session=f"r{number}", tool_result=text)
+    for number, text in enumerate(_of("indirect_injection", incident)):
+        at, session = START + 3600 + number * 60, f"x{number}"
+        yield _tool(random, at, agent="reader", session=session, tool_result=text)
+        yield _tool(random, at + 20, agent="reader", session=session, tool_name="write_mail")
+
+
+def _of(name: str, incident: bool) -> list[str]:
+    return list(TEXTS[name]["incident" if incident else "benign"])
+
+
+def _asked(random: Random, at: float, text: str, **values: Any) -> Event:
+    return _llm(random, at, application="helpdesk", model="small", input=(Message("user", text),), **values)
+
+
 def _llm(random: Random, at: float, *, longer: float = 1.0, **values: Any) -> Event:
     return Event(
         kind="llm",
@@ -118,6 +174,7 @@ def _llm(random: Random, at: float, *, longer: float = 1.0, **values: Any) -> Ev
 
 
 def _tool(random: Random, at: float, *, server: str = "trips", **values: Any) -> Event:
+    values.setdefault("tool_name", "read_page")
     return Event(
         kind="tool",
         operation="execute_tool",
@@ -129,11 +186,24 @@ def _tool(random: Random, at: float, *, server: str = "trips", **values: Any) ->
     )
 
 
-MAKERS: dict[str, Callable[[Random, bool], Iterator[Event]]] = {
+MAKERS: dict[str, Maker] = {
+    "adversarial_suffix": conversations(TEXTS["adversarial_suffix"]),
+    "dangerous_command": dangerous_command,
     "drift": drift,
+    "encoded_payload": conversations(TEXTS["encoded_payload"]),
     "error_burst": error_burst,
     "first_seen_tool": first_seen_tool,
+    "hidden_text": conversations(TEXTS["hidden_text"]),
+    "indirect_injection": indirect_injection,
+    "instruction_override": conversations(TEXTS["instruction_override"]),
+    "known_attack": conversations(TEXTS["known_attack"]),
+    "novel_prompt": novel_prompt,
+    "persona_jailbreak": conversations(TEXTS["persona_jailbreak"]),
     "probing_rate": probing_rate,
+    "prompt_extraction": conversations(TEXTS["prompt_extraction"]),
+    "respelt_text": conversations(TEXTS["respelt_text"]),
+    "template_tokens": conversations(TEXTS["template_tokens"]),
+    **OUTPUTS,
 }
 
 if __name__ == "__main__":
