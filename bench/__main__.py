@@ -27,9 +27,24 @@ from parts.clickhouse_server import ClickHouseServer  # noqa: E402
 from parts.kafka_server import KafkaServer  # noqa: E402
 
 from bench import traffic  # noqa: E402
+from bench.core import REAL  # noqa: E402
 
 ROUNDS = 3
-MODES = {"floor": ("floor", "features"), "full": ("full", "features"), "excerpts": ("full", "excerpt")}
+MODES = {  # path, content, what is looked for
+    "floor": ("floor", "features", "rates"),
+    "full": ("full", "features", "rates"),
+    "excerpts": ("full", "excerpt", "rates"),
+    "everything": ("full", "excerpt", "all"),
+}
+LOOKED_FOR = {
+    "rates": "\n".join(
+        [
+            *("[reading]", "enabled = false", "[detectors]", "defaults = false"),
+            *(f"[detectors.{name}]" for name in REAL),
+        ]
+    ),
+    "all": "",
+}
 CONFIG = """
 [source]
 {source}
@@ -71,7 +86,7 @@ class Bench:
         print(f"reading: {json.dumps(self.figures['reading'])}")
 
     def core(self) -> None:
-        """Decode, engine and the four detectors on the same events, in memory."""
+        """Decode, engine and the four detectors of rates and levels on the same events, in memory."""
         out = self.child("bench.core", str(self.events), "real", plain=True)
         print(out)
         self.figures["core"] = [line.strip() for line in out.splitlines()]
@@ -140,12 +155,12 @@ class Bench:
             print(f"{name}: {json.dumps(self.figures[name])}")
 
     def compare(self, name: str, text: Callable[[], tuple[str, str, str]]) -> None:
-        """Floor and full path, alternately: rows without text, and the full path with excerpts as well."""
+        """Floor and full path, alternately: rows without text, with excerpts, and with reading as well."""
         costs: dict[str, list[float]] = {mode: [] for mode in MODES}
         rates: dict[str, list[float]] = {mode: [] for mode in MODES}
         for _ in range(ROUNDS):
-            for mode, (path, content) in MODES.items():
-                config = self.config(*text(), content=content)
+            for mode, (path, content, what) in MODES.items():
+                config = self.config(*text(), content=content, what=what)
                 run = json.loads(self.child("bench.path", str(config), path, str(self.events)))
                 costs[mode].append(run["us_of_cpu"])
                 rates[mode].append(run["events_per_second"])
@@ -158,10 +173,13 @@ class Bench:
         print(
             f"{name}: floor {figures['floor']:.1f} us, full {figures['full']:.1f} us of CPU an event; "
             f"full pipeline at {figures['ratio']:.0%} of the floor [{min(ratios):.0%}-{max(ratios):.0%}], "
-            f"{1e6 / figures['full']:,.0f} events/s per core; with excerpts {figures['excerpts']:.1f} us"
+            f"{1e6 / figures['full']:,.0f} events/s per core; with excerpts {figures['excerpts']:.1f} us, "
+            f"with reading and all detectors {figures['everything']:.1f} us"
         )
 
-    def config(self, source: str, exchange: str, url: str, content: str = "features") -> Path:
+    def config(
+        self, source: str, exchange: str, url: str, content: str = "features", what: str = "all"
+    ) -> Path:
         """A configuration with a fresh directory and fresh tables."""
         self._runs += 1
         directory = self.directory / f"run{self._runs}"
@@ -169,7 +187,7 @@ class Bench:
         path = directory / "tocsin.toml"
         url = url or f"chdb://{directory}/db"
         values = {"source": source, "exchange": exchange, "directory": directory, "url": url}
-        path.write_text(CONFIG.format(content=content, **values))
+        path.write_text(CONFIG.format(content=content, **values) + LOOKED_FOR[what])
         self.child("tocsin", "migrate", "-c", str(path), plain=True)
         return path
 

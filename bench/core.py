@@ -1,13 +1,16 @@
 """What each step of the core costs, in microseconds of CPU an event, on synthetic events of 1.3 KB.
 
-python bench/core.py [events] [plain|real]
+python bench/core.py [events] [plain|real|all]
+
+`plain`: detectors that do next to nothing; `real`: those of rates and levels; `all`: every built-in one. Only
+the last reads texts: what that costs is measured by bench/reading.py.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from time import process_time
 from typing import Any, ClassVar, Literal
@@ -21,11 +24,12 @@ from tocsin.core import Instance, PartitionState, Plan, Unpacked
 from tocsin.history import Seen
 from tocsin.model import Batch, Event, Finding, Message, Signals
 from tocsin.redact import Redaction
-from tocsin.settings import ContentSettings
+from tocsin.settings import ContentSettings, ReadingSettings
 from tocsin.signals import read
 
 SYLLABLES = tuple("".join(pair) for pair in product("bdfklmnprst", ("a", "e", "in", "o", "ur")))
 MODES: tuple[Literal["features", "excerpt"], ...] = ("features", "excerpt")
+REAL = ("probing_rate", "drift", "first_seen_tool", "error_burst")
 FRAME = 64  # events a record, as in the exchange
 BATCH = 256  # events decoded at a time: more do not stay in a cache
 CHECKPOINT = 400  # batches, some 100,000 events: two seconds at 50,000 events/s
@@ -154,18 +158,18 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
         ),
         "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
     }
-    state.redaction.clear([Event(error_message="patterns are compiled before the clock starts")], [Signals()])
+    state.redaction.event(Event(error_message="patterns are compiled before the clock starts"))
     redaction, copies = Redaction(plan.content), [decode(value) for value in wire]
 
     def redact() -> None:
-        for event, told, free in zip(copies, signals, redaction.clear(copies, signals), strict=True):
+        for event, told, free in zip(copies, signals, redaction.clear(seen, signals), strict=True):
             redaction.event(event, told, clear=free)
 
     cost["redact alone"] = timed(redact, len(wire))
     batch = Batch()
 
     def release() -> None:
-        clear = state.redaction.clear([one.event for one in seen], signals)
+        clear = state.redaction.clear(seen, signals)
         released, part = core._Release(state, batch), core.Part(seen, signals, clear)
         for work in works:
             released.run(work, part)
@@ -176,23 +180,29 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
 
 def plain_plan(detectors: int) -> Plan:
     fields = ("user", "model", "agent", "session")
-    return Plan(
-        instances=tuple(
-            Instance(f"trivial{n}", "trivial", Trivial(field=fields[n % 4])) for n in range(detectors)
-        )
-    )
+    instances = [Instance(f"trivial{n}", "trivial", Trivial(field=fields[n % 4])) for n in range(detectors)]
+    return Plan(instances=tuple(instances), reading=ReadingSettings(enabled=False))
 
 
-def real_plan() -> Plan:
+def real_plan(names: Sequence[str] = REAL, *, reading: bool = False) -> Plan:
+    """Built-in detectors; all where no names are given."""
     from detectors import BUILTIN
     from tocsin.registry import resolve
 
-    return Plan(instances=tuple(Instance(name, name, resolve(where)()) for name, where in BUILTIN.items()))
+    instances = [Instance(name, name, resolve(BUILTIN[name])()) for name in names or BUILTIN]
+    return Plan(instances=tuple(instances), reading=ReadingSettings(enabled=reading))
+
+
+PLANS: Mapping[str, Callable[[], Plan]] = {
+    "plain": lambda: plain_plan(4),
+    "real": real_plan,
+    "all": lambda: real_plan((), reading=True),
+}
 
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    plan = real_plan() if sys.argv[2:] == ["real"] else plain_plan(4)
+    plan = PLANS[sys.argv[2] if len(sys.argv) > 2 else "plain"]()
     wire = wire_events(count)
     print(f"{count:,} events of {sum(map(len, wire)) / count:,.0f} bytes, {len(plan.instances)} detectors")
     for name, figure in steps(plan, wire).items():

@@ -64,7 +64,7 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
         seen: list[Seen] = []
         works = [_first_pass(state, record, seen) for record in some]
         signals = read(seen, plan.content, plan.reading)
-        clear = state.redaction.clear([one.event for one in seen], signals)
+        clear = state.redaction.clear(seen, signals)
         part = Part(seen, signals, clear)
         for work in works:
             release.run(work, part)
@@ -99,6 +99,7 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
 def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Work:
     clock = state.clock = _advance(state.clock, record)
     admit, log_id, partition = state.groups.admit, state.log_id, state.number
+    arrival, backfill = record.arrival, record.backfill
     prefix = f"{state.prefix}.{record.offset}."
     expired = state.groups.expired(clock)
     items: list[tuple[Group, int] | Reject] = []
@@ -110,11 +111,9 @@ def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Wo
         force_setattr(item, "id", prefix + str(number))
         force_setattr(item, "log_id", log_id)
         force_setattr(item, "log_partition", partition)
-        if record.backfill:
+        if backfill:
             force_setattr(item, "backfill", True)
-        if not (
-            EARLIEST < item.time < LATEST if record.arrival is None else -FUTURE <= clock - item.time <= PAST
-        ):
+        if not (EARLIEST < item.time < LATEST if arrival is None else -FUTURE <= clock - item.time <= PAST):
             _clamp(item, record, clock)
         one = group.history.read(item, clock)
         if item.kind == "tool":
@@ -153,6 +152,7 @@ class _Release:
         self._rows = state.rows
         self._clock = state.clock
         self._backfill = False
+        self._priced = bool(state.prices)
 
     def run(self, work: Work, part: Part) -> None:
         record, self._clock = work.record, work.clock
@@ -183,7 +183,7 @@ class _Release:
         event = one.event
         if one.calls:
             return self._call(group, one, signals, clear)
-        self._state.redaction.event(event, signals, self._clock, clear)
+        self._state.redaction.event(event, signals, self._clock, clear, calls=False)
         self._go_on(group, one, signals)
         return ()
 
@@ -264,7 +264,7 @@ class _Release:
         self._rows.events += 1
         if event.kind == "llm" and not event.response_model and event.status == "ok":
             force_setattr(event, "response_model", event.model)
-        if self._state.prices:
+        if self._priced:
             self._state.prices.apply(event)
         self._batch.events.append(event)
         self._batch.signals.append(signals)

@@ -48,28 +48,29 @@ class Glance:
         self._cuts = cuts
         self._are_clear = lru_cache(_COMMON)(self._all_clear)
 
-    def text(self, event: Event, new_input: New, new_output: New) -> str:
-        """All that must be looked at."""
+    def text(self, event: Event, new_input: New, new_output: New, *, calls: bool = True) -> str:
+        """All that must be looked at. `calls`: whether there may be more to a message than role and text."""
         texts = list(filter(None, _own(event)))
         common = _common(event)
         if not self._are_clear(common):
             texts += common
-        if event.input:
-            self._add_messages(texts, event.input, new_input)
-        if event.output:
-            self._add_messages(texts, event.output, new_output)
+        for messages, new in ((event.input, new_input), (event.output, new_output)):
+            if not messages:
+                continue
+            if calls:
+                self._add_messages(texts, messages, new)
+            elif new is None:
+                texts += [self._cuts.text(message.text) for message in messages]
+            elif new:
+                texts += [self._cuts.text(messages[at].text) for at in new]
         if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
             self._add_rest(texts, event)
-        for document in event.documents:
-            texts += (document.id, self._cuts.text(document.text))
-        for tool in event.tool_definitions:
-            texts += (tool.name, tool.digest, self._cuts.text(tool.description))
-        if event.invalid_fields:
-            texts += event.invalid_fields
+        if event.documents or event.tool_definitions or event.invalid_fields:
+            self._add_lists(texts, event)
         return _BETWEEN.join(texts)
 
     def free(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each of them stays as it is. All are searched at once, then halves of those that may not."""
+        """Whether each stays as it is. All are searched at once, then halves of those that may not."""
         together = _BETWEEN.join(texts)
         if not self._cleaner.suspects(together):
             return [True] * len(texts)
@@ -102,6 +103,13 @@ class Glance:
         if event.attributes:
             texts += event.attributes
             texts += map(self._cuts.attribute, event.attributes.values())
+
+    def _add_lists(self, texts: list[str], event: Event) -> None:
+        for document in event.documents:
+            texts += (document.id, self._cuts.text(document.text))
+        for tool in event.tool_definitions:
+            texts += (tool.name, tool.digest, self._cuts.text(tool.description))
+        texts += event.invalid_fields
 
 
 def blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -15,6 +16,7 @@ from tocsin.settings import HistorySettings
 
 SIZE = 16  # characters of a digest, 64 bits in hex
 LONG = 64  # messages from which on comparing all at once pays
+PLACES = 4096  # conversations whose digests are at hand
 LOOSE = "\0"  # begins names that stand in for the conversation of events without one
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -42,6 +44,7 @@ class Digester:
         self._identity, self._calls = blank("identity"), blank("calls")
         self._roles = {role: blank(role) for role in TRUST}
         self.fingerprint = self.identity("")
+        self.place = lru_cache(PLACES)(self.identity)
 
     def identity(self, text: str) -> str:
         blank = self._identity.copy()
@@ -53,13 +56,13 @@ class Digester:
         to any of them than role and text."""
         roles, digests, more = self._roles, [], False
         for message in messages:
-            if message.name:  # some reporters of a message know it, some do not
-                more = True
             if message.tool_calls or message.tool_call_id:
                 more = True
                 blank = self._calls.copy()
                 blank.update(_packed(message))
             else:
+                if message.name:  # some reporters of a message know it, some do not
+                    more = True
                 blank = roles[message.role].copy()
                 blank.update(message.text.encode("utf-8", "replace"))
             digests.append(blank.hexdigest())
@@ -118,7 +121,7 @@ class History:
 
     def place(self, conversation: str) -> str:
         """The key of a conversation: its name may be somebody's, and this is before the redact step."""
-        return self._digester.identity(conversation) if conversation else ""
+        return self._digester.place(conversation) if conversation else ""
 
     def _identity(self, event: Event) -> str:
         if event.span_id and event.trace_id:
@@ -131,16 +134,19 @@ class History:
         return ""
 
     def _news(self, event: Event, known: str) -> tuple[Seen, str]:
-        digests, calls = self._digester.messages(event.input + event.output)
-        joined, border = "".join(digests), len(event.input)
+        inputs, outputs = event.input, event.output
+        digests, calls = self._digester.messages(inputs + outputs if outputs else inputs)
+        joined, border = "".join(digests), len(inputs)
         new = _unknown(known, digests, joined)
-        known += (
-            joined[new.start * SIZE :] if isinstance(new, range) else "".join([digests[at] for at in new])
-        )
-        if not new or new[0] >= border:
-            return Seen(event, (), tuple([at - border for at in new]), joined, calls), known
-        new_input = tuple([at for at in new if at < border])
-        new_output = tuple([at - border for at in new[len(new_input) :]])
+        if isinstance(new, range):
+            known += joined[new.start * SIZE :]
+            first = new.start if new.start < border else border
+            new_input = tuple(range(first, border))
+            new_output = tuple(range(max(0, new.start - border), len(digests) - border))
+        else:
+            known += "".join([digests[at] for at in new])
+            new_input = tuple([at for at in new if at < border])
+            new_output = tuple([at - border for at in new[len(new_input) :]])
         return Seen(event, new_input, new_output, joined, calls), known
 
 

@@ -10,8 +10,7 @@ from msgspec.structs import force_setattr, replace
 
 from tocsin.history import SIZE, split
 from tocsin.model import Event, Message, Signals, TextSignal
-from tocsin.report import Report, encloses, lack, report, streamed
-from tocsin.told_tools import HALF
+from tocsin.report import TOLD, Report, encloses, lack, report, streamed
 
 LEADERS = frozenset({"", "span", "response"})  # halves that know best how a call ended
 
@@ -69,7 +68,7 @@ def merge(first: Held, second: Held) -> Held:
     reports = first.report(), second.report()
     names = (*first.also, *second.also, *(each.own for each in reports))
     parted = lead.parted or lead.event.span_id == other.event.parent_span_id != ""
-    answered = lead.answered or other.answered or HALF in (lead.event.half, other.event.half)
+    answered = lead.answered or other.answered or TOLD in (lead.event.half, other.event.half)
     whole = lead.whole or other.whole or _are_halves(lead.event, other.event)
     _merge_events(first.event, lead.event, other.event)
     for name, turns in zip(("input", "output"), said, strict=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from tocsin.codec import Codec
-from tocsin.report import Report, best
+from tocsin.report import Report, apart, best
 from tocsin.section import Entry, Section
 
 PAGE = 128  # reports that are saved together
@@ -66,7 +66,9 @@ class Passed:
 
     def find(self, report: Report, looks: Sequence[str]) -> Report | None:
         """The report that went on earlier and tells of the same."""
-        return None if self._by_name.keys().isdisjoint(looks) else best(report, self._known(looks))
+        if self._by_name.keys().isdisjoint(looks):
+            return None
+        return best(report, self._known(report, looks))
 
     def change(self, report: Report) -> None:
         """Note that a report that went on has taken up another one."""
@@ -74,13 +76,18 @@ class Passed:
         if entry:
             self.pages.change(entry)
 
-    def _known(self, looks: Sequence[str]) -> Iterator[Report]:
+    def _known(self, report: Report, looks: Sequence[str]) -> Collection[Report]:
+        """What went on under these names, each once."""
+        by_name, execution = self._by_name, report.kind == "tool"
+        found: dict[int, Report] = {}
         for name in looks:
-            found = self._by_name.get(name)
-            if isinstance(found, Report):
-                yield found
-            elif found:
-                yield from reversed(found)
+            under = by_name.get(name)
+            if under is None:
+                continue
+            for each in (under,) if isinstance(under, Report) else reversed(under):
+                if not execution or not apart(report, each):
+                    found[id(each)] = each
+        return found.values()
 
     def _index(self, report: Report, names: Sequence[str]) -> None:
         by_name = self._by_name

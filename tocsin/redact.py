@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr, replace
 
 from tocsin.cuts import MESSAGE_CHARACTERS, Cuts, whole
 from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, blocks
+from tocsin.history import Seen
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
 from tocsin.pseudonym import Own, Pseudonyms
@@ -39,6 +40,7 @@ class Names:
         self._key = blake2b(secret.encode(), digest_size=32, person=b"tocsin.names").digest()
         self.clean = lru_cache(_FOUND)(self._clean)
         self.secretless = lru_cache(_FOUND)(self._secretless)
+        self.innocent = lru_cache(_FOUND)(self._innocent)
 
     def stand_in(self, name: str) -> str:
         """Nothing of the name but a keyed digest."""
@@ -53,6 +55,10 @@ class Names:
         """The identity itself, unless it is a secret: some send the key as the name of the key."""
         clean = self._redact(identity)
         return f"{clean}#{self._digest(identity)}" if "[secret:" in clean else identity
+
+    def _innocent(self, *identities: str) -> bool:
+        """Whether none of some identities is a secret."""
+        return all(self._secretless(identity) == identity for identity in identities if identity)
 
     def _digest(self, name: str) -> str:
         return blake2b(name.encode("utf-8", "replace"), digest_size=8, key=self._key).hexdigest()
@@ -80,21 +86,31 @@ class Redaction:
         self._tenant, self._clock = "", 0.0
         self._clear = False  # there is nothing to be replaced in this event
 
-    def clear(self, events: Sequence[Event], signals: Sequence[Signals]) -> list[bool]:
+    def clear(self, seen: Sequence[Seen], signals: Sequence[Signals]) -> list[bool]:
         """Which events hold nothing that would be replaced; looked at before they are redacted.
 
         Several are looked at together, because to begin a search costs more than what it reads.
         """
         if self._private:
-            return [False] * len(events)
+            return [False] * len(seen)
         look, new = self._glance.text, self._new
-        looks = [look(event, *new(event, told)) for event, told in zip(events, signals, strict=True)]
+        looks = [
+            look(one.event, *new(one.event, told), calls=one.calls)
+            for one, told in zip(seen, signals, strict=True)
+        ]
         return [free for block in blocks(looks) for free in self._glance.free(block)]
 
     def event(
-        self, event: Event, signals: Signals | None = None, clock: float = 0.0, clear: bool | None = None
+        self,
+        event: Event,
+        signals: Signals | None = None,
+        clock: float = 0.0,
+        clear: bool | None = None,
+        *,
+        calls: bool = True,
     ) -> None:
-        """Only this step writes content of a frozen event. `clear` is what the method of that name says.
+        """Only this step writes content of a frozen event. `clear` is what the method of that name says;
+        `calls`: whether there may be more to a message than role and text.
 
         An excerpt holds what is new: what a conversation repeats was stored with the call that said it
         first. A half keeps all, because its other half may be the one to which something is new.
@@ -108,10 +124,11 @@ class Redaction:
         self._own = self._pseudonyms.replace(event, clock) if self._private else ()
         self._clear = clear
         self._clean_names(event)
-        if event.input:
-            force_setattr(event, "input", self._messages(event.input, new_input))
-        if event.output:
-            force_setattr(event, "output", self._messages(event.output, new_output))
+        for field, messages, new in (("input", event.input, new_input), ("output", event.output, new_output)):
+            if messages and (calls or new is None or new):
+                force_setattr(event, field, self._messages(messages, new))
+            elif messages:
+                force_setattr(event, field, tuple([_BARE[message.role] for message in messages]))
         if (
             event.attributes
             or event.tool_definitions
@@ -170,6 +187,10 @@ class Redaction:
                     force_setattr(event, field, self._namer.stand_in(name))
         if not self._clear:
             self._clean_each(event)
+        if self._private or not self._namer.innocent(event.user, event.api_key, event.client_ip):
+            self._clean_identities(event)
+
+    def _clean_identities(self, event: Event) -> None:
         for field in self._kept:
             identity = getattr(event, field)
             if identity and (clean := self._namer.secretless(identity)) != identity:
@@ -207,15 +228,6 @@ class Redaction:
 
     def _messages(self, messages: tuple[Message, ...], new: New) -> tuple[Message, ...]:
         """All messages; text only of those at `new`, of all where that is None."""
-        if new == ():
-            return tuple(
-                [
-                    self._message(message, told=False)
-                    if message.tool_calls or message.tool_call_id or message.name
-                    else _BARE[message.role]
-                    for message in messages
-                ]
-            )
         return tuple(
             [
                 self._message(message, told=new is None or at in new)

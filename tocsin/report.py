@@ -14,6 +14,7 @@ SLACK = 1.0  # seconds by which the clocks of two reporters of one call may diff
 CLOSE = 0.005  # seconds by which a span may stick out of the one around it
 STREAM = 600.0  # seconds that an answer may take
 LATE = 10.0  # seconds by which a log record may be stamped later than the span that it belongs to
+TOLD = "messages"  # half of an execution that only the messages of a model call tell of
 UNIQUE = 16  # characters besides the tool's name from which on a call's id is no mere number
 
 _SEPARATORS = re.compile(r"[.:/\-]|__")
@@ -51,7 +52,7 @@ class Report(msgspec.Struct, array_like=True, gc=False):
     @property
     def told(self) -> bool:
         """Whether it stands in the messages of a model call and nowhere else."""
-        return self.half == "messages"
+        return self.half == TOLD
 
     @property
     def own(self) -> str:
@@ -171,6 +172,17 @@ def same(one: Report, other: Report) -> bool:
     return _same_execution(one, other) if one.kind == "tool" else _same_call(one, other)
 
 
+def apart(one: Report, other: Report) -> bool:
+    """Whether two executions are surely two: decides most pairs of one tool, at little cost."""
+    if one.join and one.join == other.join:
+        return False
+    if one.id and other.id:
+        return len(one.id) == len(other.id) and one.id != other.id
+    if one.digest == other.digest or one.trace == other.trace:
+        return False
+    return (not one.span or one.span != other.parent) and (not other.span or other.span != one.parent)
+
+
 def _same_call(one: Report, other: Report) -> bool:
     if one.half != other.half and one.id == other.id != "":
         return _overlap(one, other, LATE)  # of two spans with one response each may have its own log record
@@ -197,26 +209,27 @@ def _same_call(one: Report, other: Report) -> bool:
 
 
 def _same_execution(one: Report, other: Report) -> bool:
-    if not alike(one.name, other.name) or (one.told and other.told):
+    told, other_told = one.half == TOLD, other.half == TOLD
+    if (told and other_told) or not (one.name == other.name or alike(one.name, other.name)):
         return False
-    same_id = one.id and other.id and _same_id(one.id, other.id)
+    same_id = one.id != "" != other.id and _same_id(one.id, other.id)
     if one.id and other.id and not same_id:
         return False
     near = one.trace == other.trace != "" or one.session == other.session != ""
     named = same_id and unique(one.id, one.name)
-    if one.told or other.told:
-        return bool(named) or _executed(*((one, other) if one.told else (other, one)))
+    if told or other_told:
+        return named or _executed(*((one, other) if told else (other, one)))
     outer = _outer(one, other)
     if outer is not None:
         return not outer.parted
     known = named or (near and one.digest == other.digest != "" and not _siblings(one, other))
-    return bool(known) and (_within(one, other) or _within(other, one))
+    return known and (_within(one, other) or _within(other, one))
 
 
 def _same_id(one: str, other: str) -> bool:
     """Frameworks put the tool's name before an id."""
-    if one == other:
-        return True
+    if len(one) == len(other):
+        return one == other
     shorter, longer = sorted((one, other), key=len)
     return len(shorter) >= UNIQUE and longer.endswith(shorter)
 

@@ -101,23 +101,25 @@ class _Line(Generic[V]):
 
     def enter(self, entry: Entry[V]) -> None:
         self.size += 1
-        self.push(entry)
+        self._entries.append(entry)
+        self._orders.append(entry.order)
 
     def leave(self) -> None:
         """An entry that stood here has taken another order, elsewhere or nowhere."""
         self.size -= 1
-        self._tidy()
+        if len(self._orders) > 256 + 2 * self.size:
+            self._tidy()
 
     def push(self, entry: Entry[V]) -> None:
         """An entry moves to the end."""
         self._entries.append(entry)
         self._orders.append(entry.order)
-        self._tidy()
+        if len(self._orders) > 256 + 2 * self.size:
+            self._tidy()
 
     def _tidy(self) -> None:
-        if len(self._orders) > 256 + 2 * self.size:
-            self._entries = deque(self)
-            self._orders = deque(entry.order for entry in self._entries)
+        self._entries = deque(self)
+        self._orders = deque(entry.order for entry in self._entries)
 
     def first(self) -> Entry[V] | None:
         """The one whose last move is the longest ago."""
@@ -246,14 +248,15 @@ class Section(Generic[V]):
     def _admit(self, key: str, clock: float) -> Entry[V]:
         if clock - self._swept >= self._grain:
             self._sweep(clock)
-        while len(self._entries) >= self._limit:
+        entries, changed = self._entries, self._changed
+        while len(entries) >= self._limit:
             self.pop()
-        self.order += 1
-        entry = self._entries[key] = Entry(self._start(), key, self.order, clock)
+        self.order = order = self.order + 1
+        entry = entries[key] = Entry(self._start(), key, order, clock)
         self._probation.enter(entry)
-        self._changed.append(key)
-        if len(self._changed) > 1024 + 2 * self._limit:
-            self._changed = self._pruned(self._changed)
+        changed.append(key)
+        if len(changed) > 1024 + 2 * self._limit:
+            self._changed = self._pruned(changed)
         return entry
 
     def _move(self, entry: Entry[V], clock: float) -> Entry[V]:

@@ -11,9 +11,8 @@ from msgspec.structs import force_setattr, replace
 
 from tocsin.history import SIZE, Digester, Seen
 from tocsin.model import Event, Message, ToolCall
-from tocsin.report import unique
+from tocsin.report import TOLD, unique
 
-HALF = "messages"  # of an event that is only told of
 SOURCE = {"tocsin.told_by": "messages"}
 HANDOFFS = (
     "transfer_to_",
@@ -137,7 +136,7 @@ def _event(told: Told, identity: str) -> Event:
         error_type="tool_error" if failed else "",
         content_available=True,
         join=told.names[0],
-        half=HALF,
+        half=TOLD,
         attributes=SOURCE.copy(),
         **dict(zip(_WHO, told.who, strict=True)),
     )

@@ -6,9 +6,11 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tocsin.cuts import Cuts
 from tocsin.glance import BLOCK, BLOCK_CHARACTERS, Glance, blocks
+from tocsin.history import Seen
 from tocsin.model import Document, Event, Message, Signals, ToolCall, ToolDefinition
 from tocsin.reading.redaction import Redactor
 from tocsin.redact import Redaction
@@ -86,11 +88,18 @@ def test_every_place_of_an_event_is_looked_at(place: dict[str, Any]) -> None:
     redaction = Redaction(ContentSettings(), Counting())
     told = Signals(new_input=(0,), new_output=(0,))
     other = Event(model="m", session="s")
-    assert redaction.clear([other, Event(**place), other], [Signals(), told, Signals()]) == [
-        True,
-        False,
-        True,
-    ]
+    seen = [Seen(other), Seen(Event(**place), calls=True), Seen(other)]
+    assert redaction.clear(seen, [Signals(), told, Signals()]) == [True, False, True]
+
+
+def test_of_messages_without_calls_only_what_is_new_is_looked_at() -> None:
+    redaction = Redaction(ContentSettings(), Counting())
+    said = (Message("user", SECRET), Message("user", "plain"))
+    event = Event(input=said, output=(Message("assistant", SECRET),))
+    news = ((1,), ()), ((0,), ()), ((), (0,)), ((0, 1), (0,))
+    told = [Signals(*new) for new in news]
+    assert redaction.clear([Seen(event)] * 4, told) == [True, False, False, False]
+    assert redaction.clear([Seen(replace(event, half="span"))], told[:1]) == [False]
 
 
 def test_combinations_of_names_are_remembered_and_still_right() -> None:
@@ -98,9 +107,9 @@ def test_combinations_of_names_are_remembered_and_still_right() -> None:
     redaction = Redaction(ContentSettings(), cleaner)
     clean, dirty = Event(model="m", session="s"), Event(model=SECRET, session="s")
     for _ in range(3):
-        assert redaction.clear([clean, dirty], [Signals(), Signals()]) == [True, False]
+        assert redaction.clear([Seen(clean), Seen(dirty)], [Signals(), Signals()]) == [True, False]
     searches = cleaner.searches
-    redaction.clear([clean], [Signals()])
+    redaction.clear([Seen(clean)], [Signals()])
     assert cleaner.searches == searches + 1
 
 
@@ -127,7 +136,7 @@ def test_together_or_alone_the_result_is_the_same() -> None:
     start = 0
     while start < 100:
         end = start + chance.randint(1, 40)
-        clear = other.clear(together[start:end], told[start:end])
+        clear = other.clear([Seen(one) for one in together[start:end]], told[start:end])
         for event, signals, free in zip(together[start:end], told[start:end], clear, strict=True):
             other.event(event, signals, clear=free)
         start = end

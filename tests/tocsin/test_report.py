@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from tocsin.merging import Held
 from tocsin.model import Event, Message, Signals
-from tocsin.report import Report, alike, bare, best, lack, unique
+from tocsin.report import TOLD, Report, alike, apart, bare, best, lack, same, unique
 
 
 def report(**fields: Any) -> Report:
@@ -98,3 +99,37 @@ def test_hostile_names_are_bounded_and_can_be_saved() -> None:
     names, looks = report(**fields).keys()
     assert names and max(map(len, names + looks)) < 600
     assert all(name.encode() for name in names + looks)
+
+
+def test_what_is_surely_apart_is_never_the_same() -> None:
+    chance = random.Random(11)
+    ids = ("", "call_1", "call_2", "get_x_call_4711aabbccdd", "call_4711aabbccdd", "call_4711aabbccde")
+
+    def execution() -> Report:
+        start = chance.choice((0.0, 0.5, 3.0))
+        return Report(
+            kind="tool",
+            half=chance.choice(("", TOLD)),
+            join=chance.choice(("", "j", "k")),
+            trace=chance.choice(("", "t", "u")),
+            span=chance.choice(("", "a", "b")),
+            parent=chance.choice(("", "a", "b")),
+            session=chance.choice(("", "s", "v")),
+            id=chance.choice(ids),
+            name=chance.choice(("x", "get_x", "mcp.x")),
+            answering="",
+            start=start,
+            end=start + chance.choice((0.0, 1.0)),
+            input_tokens=None,
+            output_tokens=None,
+            failed=False,
+            content=True,
+            digest=chance.choice(("", "d", "e")),
+            lacks="",
+            maker="",
+        )
+
+    pairs = [(execution(), execution()) for _ in range(20_000)]
+    decided = [pair for pair in pairs if apart(*pair)]
+    assert not any(same(*pair) for pair in decided)
+    assert len(decided) > 2000 and sum(same(*pair) for pair in pairs) > 1000

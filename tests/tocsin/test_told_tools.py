@@ -16,8 +16,9 @@ from tocsin.core import Instance, Plan, Unpacked
 from tocsin.history import Digester, History, Seen
 from tocsin.model import Event, Message, Signals, ToolCall
 from tocsin.redact import Redaction
+from tocsin.report import TOLD
 from tocsin.settings import AssemblySettings, ContentSettings, HistorySettings
-from tocsin.told_tools import HALF, executions, has_failed, plain
+from tocsin.told_tools import executions, has_failed, plain
 
 NOON = 1.8e9
 IDENTITY = "call_5c67df788252a7d1e4568b82"
@@ -247,11 +248,11 @@ def test_what_is_told_of_a_span_that_went_on_is_neither_read_nor_redacted(
     clean = Redaction.event
 
     def reading(seen: Sequence[Seen], *settings: Any) -> list[Signals]:
-        read.extend(one.event.tool_result or "" for one in seen if one.event.half == HALF)
+        read.extend(one.event.tool_result or "" for one in seen if one.event.half == TOLD)
         return signals.read(seen, *settings)
 
     def redacting(self: Redaction, event: Event, *rest: Any, **named: Any) -> None:
-        redacted.append(event.tool_result or "" if event.half == HALF else "")
+        redacted.append(event.tool_result or "" if event.half == TOLD else "")
         clean(self, event, *rest, **named)
 
     monkeypatch.setattr("tocsin.core.read", reading)
