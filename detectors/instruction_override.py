@@ -26,8 +26,8 @@ class InstructionOverride(TextDetector[Languages], frozen=True, kw_only=True):
     about: ClassVar[About] = About(
         title="Order to drop the instructions",
         detects="A message by the user that tells the model to ignore, forget or replace the instructions "
-        "it was given, claims to outrank them, to come from its makers, or that the prompt ended, in 18 "
-        "languages; worse where it is in a language that whoever asks does not use.",
+        "it was given, claims to outrank them, to come from its makers, or that the prompt ended, in some "
+        "thirty languages; worse where it is in a language that whoever asks does not use.",
         misses="Overrides in words that neither a rule nor the learned scorer knows. Several messages that "
         "amount to one. Attacks that are quoted or talked about count for less, and so does an attack that "
         "is dressed as a quotation.",

@@ -15,7 +15,7 @@ class PersonaJailbreak(PromptDetector, frozen=True, kw_only=True):
         title="Jailbreak by a persona, a mode or a game",
         detects="A message by the user that makes the model someone who has no rules, never refuses or can "
         "do anything: named personas, developer modes, two answers side by side, dead grandmothers, stories "
-        "and simulators around a forbidden request, in 18 languages.",
+        "and simulators around a forbidden request, in some thirty languages.",
         misses="Role-play that leads there over many harmless turns; each of them is judged by itself. "
         "Personas in words that neither a rule nor the learned scorer knows. Requests that are harmful and "
         "plainly said: what is asked for is not judged.",

@@ -15,7 +15,7 @@ class PromptExtraction(PromptDetector, frozen=True, kw_only=True):
         title="Attempt to extract the system prompt, tools or secrets",
         detects="A message by the user that asks for the system prompt, what stands above it, the "
         "configured tools, a password the model keeps, or what other users said, plainly or to be had word "
-        "for word, translated or encoded, in 18 languages.",
+        "for word, translated or encoded, in some thirty languages.",
         misses="Piecemeal questions that are harmless one by one. Whether the answer gave anything away: "
         "that is system-prompt leakage, seen in the output. Questions about what the application can do are "
         "not told, as everybody asks them.",
