@@ -26,7 +26,7 @@ _common = attrgetter(*[name for name in (*WORDS, *NAMES) if name not in _OWN])
 _COMMON = 4096  # combinations of what many events share, of which it is remembered whether they are clear
 
 _BETWEEN = "\n\0\n"  # no pattern reaches across it
-BLOCK, BLOCK_CHARACTERS = 32, 32_768  # events and characters that are looked at together
+BLOCK, BLOCK_CHARACTERS = 8, 32_768  # events and characters that are looked at together
 New = Collection[int] | None  # which messages keep their text; None: all
 
 
