@@ -190,3 +190,28 @@ def test_events_without_texts_cost_nothing_and_say_nothing() -> None:
     state = detector.start()
     assert detector.observe(call(kind="tool"), Signals(), state) is None
     assert state == Reading()
+
+
+def test_what_was_told_and_followed_is_not_opened_again_by_its_repetition() -> None:
+    app = Application()
+    text = result(NOTE, digest="same")
+    assert app.returns(text, session="s", arrival=START)
+    assert app.returns(session="s", tool_name="send_mail", arrival=START + 1)
+    assert app.returns(said(NOTE, role="tool", digest="same"), session="s", kind="llm") is None
+    assert app.returns(session="s", tool_name="send_mail", arrival=START + 2) is None
+
+
+def test_of_several_texts_the_worst_is_told() -> None:
+    heavy = result(hit("A9", 0.9), place="document", role="retrieved", digest="heavy")
+    light = result(NOTE, place="document", role="retrieved", digest="light")
+    finding = Application().returns(heavy, light, kind="retrieval")
+    assert finding is not None and finding.severity is Severity.high
+
+
+def test_a_tool_in_use_keeps_its_baseline_through_a_flood_of_others() -> None:
+    app = Application()
+    app.works(200)
+    for number in range(1000):
+        app.returns(reads(-5.0), tool_name=f"t{number}")
+        app.works(number % 200 == 0)
+    assert app.returns(reads(-1.5)) is not None

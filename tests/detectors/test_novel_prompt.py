@@ -129,3 +129,24 @@ def test_short_texts_and_those_of_others_are_left_alone() -> None:
     for values in ({"length": 15}, {"role": "tool"}, {"place": "result", "role": "tool"}, {"role": "system"}):
         assert app.asked(**(NOVEL | values)) is None
     assert app.state.seen == 600
+
+
+def test_a_prompt_nearer_to_the_others_than_usual_is_not_novel_for_it() -> None:
+    app = Application()
+    app.works(600)
+    known = next(iter(app.state.topics))
+    finding = app.asked(**(NOVEL | {"simhash": known, "repetition": 0.5}))
+    assert finding is not None and finding.evidence["surprise_topic"] == 0.0
+
+
+def test_a_topic_that_keeps_coming_is_kept_in_the_end() -> None:
+    app = Application()
+    for _ in range(TOPICS):
+        topic = app.random.getrandbits(64)
+        app.works(3, simhash=topic)
+    fresh = app.random.getrandbits(64)
+    app.works(1, simhash=fresh)
+    for _ in range(120):
+        app.works(1, simhash=app.random.getrandbits(64))
+        app.works(1, simhash=fresh)
+    assert fresh in app.state.topics

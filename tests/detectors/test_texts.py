@@ -187,3 +187,18 @@ def test_orders_to_an_assistant_in_a_users_message_come_after_all_other_rules() 
     assert teller(said(hit("A9", 0.8), hit("A2", 0.5))) == "persona_jailbreak"
     assert teller(said(hit("A9", 0.8))) == "indirect_injection"
     assert teller(said(hit("A9", 0.8), hit("A2", 0.5), place="result", role="tool")) == "indirect_injection"
+
+
+def test_rules_weigh_once_each_and_others_of_a_family_by_half() -> None:
+    one, other = hit("A1", 0.4, rule="one"), hit("A1", 0.4, rule="other")
+    assert texts.weigh([one, other]) == pytest.approx(1 - 0.6 * 0.8)
+    assert texts.weigh([one, hit("A1", 0.4, "leet", rule="one")]) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("model", "expected"), [(0.6, 0.6), (0.4, 0.32), (0.0, 0.0)])
+def test_beside_a_secret_the_model_counts_as_much_as_it_is_sure(model: float, expected: float) -> None:
+    assert score(said(hit("C1", 0.9), score=0.95, model_score=model)) == pytest.approx(expected)
+
+
+def test_invisible_text_counts_beside_a_link_as_well() -> None:
+    assert set(findings(said(hit("C3", 0.6), score=0.95, hidden=("tags",)))) == {"hidden_text"}
