@@ -11,6 +11,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from tocsin.reading import kept
+
 PLACES = 12_000  # of one text; more ends the search, and the text counts as not read in full
 Place = tuple[int, int]  # number of the expression, where it ends
 
@@ -59,10 +61,10 @@ class Hyperscan:
         self._set_of = alone | {first + at: number for at, number in enumerate(joined)}
         texts = [each.encode() for each in expressions]
         combined = [" & ".join(map(str, dict.fromkeys(sets[number]))).encode() for number in joined]
-        self._told = _database(
-            hs, texts + combined, quiet + [hs.HS_FLAG_COMBINATION | hs.HS_FLAG_SINGLEMATCH] * len(combined)
+        self._told = kept.database(
+            texts + combined, quiet + [hs.HS_FLAG_COMBINATION | hs.HS_FLAG_SINGLEMATCH] * len(combined)
         )
-        self._placed = _database(hs, texts, [flags] * len(texts))
+        self._placed = kept.database(texts, [flags] * len(texts))
         self._stopped = hs.ScanTerminated
         self._new = hs.Scratch
         self._local = threading.local()  # a scratch space serves one scan at a time
@@ -90,13 +92,6 @@ class Hyperscan:
         if held is None:
             held = self._local.held = self._new(self._told), self._new(self._placed)
         return held
-
-
-def _database(hs: Any, expressions: list[bytes], flags: list[int]) -> Any:
-    database = hs.Database(mode=hs.HS_MODE_BLOCK)
-    numbers = list(range(len(expressions)))
-    database.compile(expressions=expressions, ids=numbers, elements=len(expressions), flags=flags)
-    return database
 
 
 def _number(number: int, start: int, end: int, flags: int, found: Any) -> None:

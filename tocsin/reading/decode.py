@@ -18,9 +18,9 @@ RUNS = 64  # of one kind in one stretch of text
 _HEAD = 64  # characters that show whether a run is text at all
 _QUICK = frozenset({"base64", "base32", "hex"})  # a short head of these is enough
 _BASE64 = re.compile(  # full lines go on in the next one
-    r"[A-Za-z0-9+/_-]{20,}(?:(?<=[A-Za-z0-9+/]{60})\r?\n[A-Za-z0-9+/]{2,76}(?![A-Za-z0-9+/]))*={0,2}"
+    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}(?:(?<=[A-Za-z0-9+/]{60})\r?\n[A-Za-z0-9+/]{2,76}(?![A-Za-z0-9+/]))*={0,2}"
 )
-_BASE32 = re.compile(r"[A-Z2-7]{16,}={0,6}")
+_BASE32 = re.compile(r"(?<![A-Z2-7])[A-Z2-7]{16,}={0,6}")
 _HEX = re.compile(r"[0-9A-Fa-f]{16,}|(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ :,;-]{1,2}){7,}(?:0x|\\x)?[0-9A-Fa-f]{2}")
 _NOT_HEX = re.compile(r"0x|\\x|[^0-9A-Fa-f]")
 _BINARY = re.compile(r"(?:[01]{8}[ ,\n]{0,2}){4,}")

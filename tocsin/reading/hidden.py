@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
 from tocsin.reading.confusables import FOLD
 
@@ -19,10 +20,33 @@ _FLAG = "\U0001f3f4"  # tags that follow it spell a region: an emoji flag
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060\u2062-\u2064\ufeff]{24,}")
 _COMBINING = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_FOLDED = frozenset(map(chr, FOLD))
 _LOOKALIKE = "[" + "".join(map(chr, sorted(FOLD))) + "]"
 _MIXED = re.compile(
     f"[A-Za-z]{_LOOKALIKE}|{_LOOKALIKE}[A-Za-z]|[\U0001f150-\U0001f189\U0001f1e6-\U0001f1ff]{{4}}"
 )
+
+
+_PLAIN = frozenset(map(chr, range(0x80)))
+_JOINING = range(0x1100, 0x1200)  # Hangul that is put together from parts
+
+
+@lru_cache(4096)
+def _suspect(char: str) -> bool:
+    """Whether a text with this character may read otherwise than it looks."""
+    return bool(
+        INVISIBLE.match(char)
+        or char in _FOLDED
+        or combining(char)
+        or ord(char) in _JOINING
+        or normalize("NFKC", char) != char
+        or "\U0001f150" <= char <= "\U0001f1ff"
+    )
+
+
+def suspect(text: str) -> bool:
+    """Whether any character of a text is hidden, joined to another or like another; most texts have none."""
+    return any(map(_suspect, set(text).difference(_PLAIN)))
 
 
 class Found(NamedTuple):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
+from tocsin.reading import kept
 from tocsin.reading.checks import CHECKS
 from tocsin.reading.patterns import PATTERNS, Pattern
 
@@ -123,14 +124,11 @@ def _database(patterns: tuple[Pattern, ...]) -> tuple[Any, Any]:
         import hyperscan
     except ImportError:  # correct without it, only slower
         return None, None
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     once = hyperscan.HS_FLAG_SINGLEMATCH
     escaped = f"(?:{'|'.join(_ESCAPED)})[0-9(+XYZ]"  # a number may begin behind what looks like a letter
-    database.compile(
-        expressions=[*(_consuming(pattern).encode() for pattern in patterns), escaped.encode()],
-        ids=list(range(len(patterns) + 1)),
-        elements=len(patterns) + 1,
-        flags=[*(once | hyperscan.HS_FLAG_CASELESS if p.ignore_case else once for p in patterns), once],
+    database = kept.database(
+        [*(_consuming(pattern).encode() for pattern in patterns), escaped.encode()],
+        [*(once | hyperscan.HS_FLAG_CASELESS if p.ignore_case else once for p in patterns), once],
     )
     return database, hyperscan.Scratch
 

@@ -99,7 +99,7 @@ def look(text: str) -> Look:
 def _steps(view: View) -> frozenset[str]:
     """The steps that may give something, in this view."""
     text = view.text
-    plain = text.isascii()
+    plain = text.isascii() or not hidden.suspect(text)
     data = text.lower().encode("utf-8", "replace")
     hits = _screen().sets(data)
     if not hits:
