@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from detectors.principal import caller
+from detectors.principal import caller, printable
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -88,7 +88,7 @@ class FirstSeenTool(Detector[Tools], frozen=True, kw_only=True):
         chance = state.once / state.calls
         if chance > self.novelty:
             return None
-        tool, new_server = _printable(event.tool_name), _digest(event.tool_server) not in state.servers
+        tool, new_server = printable(event.tool_name), _digest(event.tool_server) not in state.servers
         return Finding(
             severity=_severity(event, new_server),
             summary=f"first call of {tool} after {state.calls} calls of {len(state.known)} other tools in "
@@ -99,8 +99,8 @@ class FirstSeenTool(Detector[Tools], frozen=True, kw_only=True):
             since=event.arrival,
             evidence={
                 "tool": tool,
-                "server": _printable(event.tool_server),
-                "decision": _printable(event.tool_decision),
+                "server": printable(event.tool_server),
+                "decision": printable(event.tool_decision),
                 "known_tools": len(state.known),
                 "calls": state.calls,
             },
@@ -121,8 +121,3 @@ def _severity(event: Event, new_server: bool) -> Severity:
 
 def _digest(*names: str) -> bytes:
     return blake2b("\0".join(names).encode("utf-8", "replace"), digest_size=8).digest()
-
-
-def _printable(name: str) -> str:
-    """A name as far as it looks like one: whoever runs a tool server chooses it."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.:/") else "?" for c in name[:64])

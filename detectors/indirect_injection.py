@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from detectors.principal import printable
 from detectors.stats import learn
 from detectors.texts import (
     READS,
@@ -134,17 +135,17 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
         if read is None or read.tool == _tool(event) or stopped(event, signals):
             return None
         del state.sessions[session]
-        after = event.arrival - read.at
+        after, tool = event.arrival - read.at, printable(event.tool_name) or "a tool"
         if after > self.follow_seconds:
             return None
         return Finding(
             severity=Severity(min(read.severity + 1, Severity.critical)),
-            summary=f"a tool was called {after:.0f} s after the session had read a text that gives the model "
+            summary=f"{tool} was called {after:.0f} s after the session had read a text that gives the model "
             f"orders ({read.seen})",
             value=1.0,
             window_seconds=self.follow_seconds,
             since=read.at,
-            evidence={"read_in": read.event, "reasons": "a tool call followed"},
+            evidence={"read_in": read.event, "tool": tool, "reasons": "a tool call followed"},
             event_ids=(read.event, event.id),
         )
 

@@ -26,3 +26,8 @@ def caller(event: Event) -> str:
     if event.agent_id:
         return "agent:" + event.agent_id
     return "agent:" + event.agent if event.agent else "application:" + (event.application or "default")
+
+
+def printable(name: str) -> str:
+    """A name as far as it looks like one: whoever runs a tool server chooses it."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.:/") else "?" for c in name[:64])

@@ -86,7 +86,8 @@ def test_a_tool_call_that_follows_makes_it_worse_once() -> None:
     assert app.returns(result(NOTE), session="s", arrival=START)
     follows = app.returns(session="s", tool_name="send_mail", arrival=START + 20, id="e9")
     assert follows is not None and follows.severity is Severity.high
-    assert follows.summary.startswith("a tool was called 20 s after the session had read a text")
+    assert follows.summary.startswith("send_mail was called 20 s after the session had read a text")
+    assert follows.evidence["tool"] == "send_mail" and follows.evidence["read_in"] == "e1"
     assert follows.event_ids == ("e1", "e9") and follows.since == START
     assert app.returns(session="s", tool_name="send_mail", arrival=START + 21) is None
 
