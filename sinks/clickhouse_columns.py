@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sinks.clickhouse_values import CLEAN, Values
-from tocsin.model import Event, Message, Signals
+from tocsin.model import Event, Message, Signals, TextSignal
 
 Rows = Sequence[Any]
 
@@ -87,6 +87,18 @@ def _of(name: str, kind: str, attribute: str = "") -> Column:
 def _signal(name: str, kind: str) -> Column:
     get = attrgetter(name)
     return Column(name, kind, lambda rows, signals: map(get, signals))
+
+
+def _told(name: str, words: Callable[[TextSignal], Iterable[str]]) -> Column:
+    """Words that the texts of an event have, each once."""
+
+    def read(rows: Rows, signals: Sequence[Signals]) -> Iterable[Sequence[str]]:
+        return [
+            tuple(dict.fromkeys(word for text in s.texts for word in words(text))) if s.texts else ()
+            for s in signals
+        ]
+
+    return Column(name, WORDS, read)
 
 
 def _number_of(name: str, attribute: str) -> Column:
@@ -188,6 +200,10 @@ EVENTS = Table(
         _signal("input_digest", TEXT),
         _signal("output_digest", TEXT),
         _signal("refusal", FLAG),
+        Column("score", REAL, lambda rows, signals: [s.score if s.texts else None for s in signals]),
+        _told("rules", lambda text: [hit.rule for hit in text.rules]),
+        _told("findings", lambda text: [kind for kind, _ in text.findings]),
+        _told("canaries", attrgetter("canaries")),
         _of("content_available", FLAG),
         _of("truncated", FLAG),
         _of("compacted", FLAG),

@@ -21,7 +21,7 @@ from sinks.clickhouse import ClickHouse
 from sinks.clickhouse_columns import ALERTS, EVENTS, QUARANTINE
 from sinks.clickhouse_writer import Lane
 from tocsin.contracts import SinkRefused, SinkUnavailable, Writer
-from tocsin.model import Alert, Batch, Event, Message, Reject, Signals, ToolCall
+from tocsin.model import Alert, Batch, Event, Message, Reject, RuleHit, Signals, TextSignal, ToolCall
 from tocsin.testing import check_sink
 
 pytestmark = pytest.mark.clickhouse
@@ -88,6 +88,22 @@ def test_excerpts_hold_what_is_new_and_nothing_else(database: Database, writer: 
     columns = "input_excerpt, output_excerpt, arguments_excerpt, result_excerpt, input_messages"
     found = database.rows(f"SELECT {columns} FROM @events")
     assert found == [("user: new question", 'assistant: [search {"q":1}]', '{"a":1}', "42", 3)]
+
+
+def test_what_was_read_is_stored_as_words_of_all_texts(database: Database, writer: Writer) -> None:
+    texts = (
+        TextSignal("input", 0, "user", 0.9, rules=(RuleHit("r-one", "A1", 0.8), RuleHit("r-two", "A3", 0.4))),
+        TextSignal("output", 0, "assistant", rules=(RuleHit("r-two", "A3", 0.4),), findings=(("email", 2),)),
+        TextSignal("result", 0, "tool", findings=(("email", 1), ("card", 1)), canaries=("prompt",)),
+    )
+    told = [Signals(texts=texts, score=0.9), Signals(texts=texts[1:2]), Signals()]
+    writer.write(Batch(events=[event(1), event(2), event(3)], signals=told), soon())
+    found = database.rows("SELECT score, rules, findings, canaries FROM @events ORDER BY log_offset")
+    assert found == [
+        (0.9, ["r-one", "r-two"], ["email", "card"], ["prompt"]),
+        (0.0, ["r-two"], ["email"], []),
+        (None, [], [], []),
+    ]
 
 
 ODD_TEXT: st.SearchStrategy[Any] = st.text(st.characters(exclude_categories=())) | st.just("\ud800\x00\udfff")
