@@ -44,7 +44,7 @@ def test_attacks_in_other_words_are_flagged() -> None:
 
 
 def test_ordinary_text_is_left_alone_as_the_result_of_a_tool() -> None:
-    assert len(flagged(lines("clear.txt"), "tool")) <= 1
+    assert len(flagged(lines("clear.txt"), "tool")) <= 2  # two of them are orders
 
 
 @pytest.mark.parametrize(
