@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from tocsin import frame, registry
+from tocsin import frame, registry, signals
 from tocsin.config import Config
 from tocsin.contracts import (
     ConfigError,
@@ -113,6 +113,8 @@ class Pipeline:
 
         Raises what a part could not get over, after the other part has ended in order.
         """
+        if self._part != "ingest":
+            signals.prepare(self._settings.content, self._settings.reading)
         self._started = time.monotonic()
         try:
             with ExitStack() as stack:

@@ -46,6 +46,14 @@ def read(seen: Sequence[Seen], content: ContentSettings, reading: ReadingSetting
     return signals
 
 
+def prepare(content: ContentSettings, reading: ReadingSettings) -> None:
+    """Load for this thread what `read` needs: before the first record, because rules may have to be compiled."""
+    if content.mode != "none" and reading.enabled:
+        from tocsin.reading.step import reader
+
+        reader(reading, content.key)
+
+
 def _read(seen: Seen) -> Signals:
     event, digests = seen.event, seen.digests
     inputs, outputs = event.input, event.output
