@@ -19,6 +19,7 @@ from detectors.texts import (
     finding,
     foreign,
     reasons,
+    score,
     seen,
     stopped,
     where,
@@ -114,7 +115,7 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
         why = list(reasons(text, event, signals))
         if owns and usual and usual.seen >= self.warmup_results and usual.flagged >= HABIT:
             why.append("but usual for this tool")
-        odds, before = log_odds(text.model_score), usual.mean if usual else 0.0
+        odds, before = log_odds(score(text)), usual.mean if usual else 0.0
         unlike = usual is not None and self._stands_out(odds, usual)
         if usual:
             _learn(usual, odds, owns, owns or unlike)

@@ -21,7 +21,7 @@ def result(*rules: Any, **values: Any) -> TextSignal:
 def reads(odds: float, **values: Any) -> TextSignal:
     """A result that no rule knows, as far from an instruction as the odds say."""
     model = 1 / (1 + exp(-odds))
-    return result(score=model if model >= 0.5 else 2 * model * model, model_score=model, **values)
+    return result(score=model, model_score=model, **values)
 
 
 class Application:
