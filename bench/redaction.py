@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from hashlib import sha256
@@ -23,6 +24,15 @@ PERSONAL = (
     *("CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "PHONE_NUMBER", "US_SSN"),
     *("PERSON", "STREET_ADDRESS"),  # no pattern finds these
 )
+CLAIMED = {
+    "card": {"CREDIT_CARD"},
+    "email": {"EMAIL_ADDRESS"},
+    "iban": {"IBAN_CODE"},
+    "ip": {"IP_ADDRESS"},
+    "national_id": {"US_SSN"},
+    "phone": {"PHONE_NUMBER"},
+}
+WORDED = {f"secret:{kind}" for kind in ("assignment", "authorization", "login", "said")}
 BENIGN = ("clinc150", "gpteacher_codegen", "agentbench_os_tasks", "bfcl_nonlive")
 
 
@@ -43,11 +53,15 @@ def weights(some: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], float]
 
 
 def secrets(redactor: Redactor, half: str) -> dict[str, float]:
-    """Of test strings of a secret scanner. Those that its own rule must not flag may be secrets to others."""
+    """Of test strings of a secret scanner. Those that its own rule must not flag may be secrets to others.
+
+    `as_itself`: flagged by a typed pattern, not by the words around it alone.
+    """
     totals: dict[str, float] = defaultdict(float)
     for row, weight in weights(row for row in rows("gitleaks_samples") if half_of(row) == half):
-        found = "[secret:" in redactor.redact(row["text"])
-        totals[f"{row['label']} {found}"] += weight
+        found = {mark for mark, *_ in redactor.find(row["text"]) if mark.startswith("secret:")}
+        totals[f"{row['label']} {bool(found)}"] += weight
+        totals[f"{row['label']} typed"] += weight if found - WORDED else 0.0
     right, missed = totals["secret True"], totals["secret False"]
     wrong, left = totals["benign True"], totals["benign False"]
     return {
@@ -55,22 +69,48 @@ def secrets(redactor: Redactor, half: str) -> dict[str, float]:
         "recall": round(right / (right + missed), 3),
         "others": round(wrong + left),
         "others_flagged": round(wrong / (wrong + left), 3),
+        "others_flagged_as_itself": round(totals["benign typed"] / (wrong + left), 3),
     }
 
 
 def personal(redactor: Redactor, half: str) -> dict[str, dict[str, float]]:
-    """Share of labelled spans of synthetic sentences that are gone."""
+    """Share of labelled spans of synthetic sentences that are gone, and of what was found, as labelled."""
     total: dict[str, float] = defaultdict(float)
     gone: dict[str, float] = defaultdict(float)
+    found: dict[str, float] = defaultdict(float)
+    labelled: dict[str, float] = defaultdict(float)
     for row, weight in weights(row for row in rows("presidio_synth_v2") if half_of(row) == half):
         clean = redactor.redact(row["text"])
         for span in row["meta"]["spans"]:
             total[span["type"]] += weight
             if clean.count(span["value"]) < row["text"].count(span["value"]):
                 gone[span["type"]] += weight
+        for mark, begin, end in redactor.find(row["text"]):
+            kinds = {s["type"] for s in row["meta"]["spans"] if s["start"] < end and begin < s["end"]}
+            found[mark] += weight
+            labelled[mark] += weight if kinds & CLAIMED.get(mark, set()) else 0.0
     return {
-        kind: {"spans": round(total[kind]), "recall": round(gone[kind] / total[kind], 3)} for kind in PERSONAL
+        **{
+            kind: {"spans": round(total[kind]), "recall": round(gone[kind] / total[kind], 3)}
+            for kind in PERSONAL
+        },
+        **{
+            mark: {"found": round(found[mark]), "precision": round(labelled[mark] / found[mark], 3)}
+            for mark in found
+        },
     }
+
+
+def speed(redactor: Redactor) -> dict[str, float]:
+    """Megabytes a second of programming texts, the best of three rounds."""
+    texts = [row["text"] for row in rows("gpteacher_codegen")[:500]]
+    size, seconds = sum(map(len, texts)), []
+    for _ in range(3):
+        started = time.process_time()
+        for text in texts:
+            redactor.redact(text)
+        seconds.append(time.process_time() - started)
+    return {"megabytes_a_second": round(size / min(seconds) / 1e6, 1)}
 
 
 def benign(redactor: Redactor) -> dict[str, dict[str, int]]:
@@ -88,7 +128,7 @@ def main() -> None:
     figures = {
         half: {"secrets": secrets(redactor, half), "personal": personal(redactor, half)} for half in HALVES
     }
-    json.dump(figures | {"benign": benign(redactor)}, sys.stdout, indent=1)
+    json.dump(figures | {"benign": benign(redactor), "speed": speed(redactor)}, sys.stdout, indent=1)
     print()
 
 

@@ -239,15 +239,6 @@ PATTERNS: tuple[Pattern, ...] = (
         after="",
     ),
     Pattern(
-        "secret:assignment",  # Kubernetes: data of a secret is base64
-        r"kind:[ \t]{0,4}[\"']?secret\b[^\0]{0,400}?data:[ \t]{0,4}\r?\n[ \t]{1,16}[0-9A-Za-z_.-]{1,128}:"
-        r"[ \t]{0,4}[\"']?(?P<secret>[0-9A-Za-z+/]{8,4096}={0,2})",
-        "varied",
-        before="",
-        after="",
-        ignore_case=True,
-    ),
-    Pattern(
         "secret:assignment",  # a session's cookie
         r"(?:_session|sessionid|sessid|connect\.sid|auth_?cookie)=(?P<secret>[0-9A-Za-z%._-]{20,512})",
         "key_like",
@@ -332,7 +323,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "phone",
-        r"(?P<secret>\+?\(?[0-9][0-9 ().-]{5,20}[0-9](?:x[0-9]{1,6})?)"
+        r"(?P<secret>\+?\(?[0-9][0-9 ().-]{5,15}[0-9](?:x[0-9]{1,6})?)"
         r"[ \t(-]{1,3}(?:office|fax|home|mobile|cell|work|landline|direct|switchboard)",
         "dialled",
         before="0-9A-Za-z_.+-",
