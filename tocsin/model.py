@@ -242,11 +242,11 @@ class TextSignal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     findings: tuple[tuple[str, int], ...] = ()  # secrets and personal data: type and how often
     links: tuple[Link, ...] = ()
     length: int = 0  # characters
-    entropy: float = 0.0  # bits a character
+    entropy: float = 0.0  # bits a byte of lower-case UTF-8
     repetition: float = 0.0  # share of the text that repeats what stood before in it
     script: str = ""  # ISO 15924 of most letters
     language: str = ""  # ISO 639-1 as far as common words tell
-    simhash: int = 0  # 64 bits over word n-grams of the folded text
+    simhash: int = 0  # 64 bits over pairs of words in lower case; the same under every key
     digest: str = ""  # keyed, of the exact text
     shingles: tuple[int, ...] = ()  # keyed hashes of sampled word n-grams: of system text and of outputs
     canaries: tuple[str, ...] = ()  # names of registered canary tokens that stand in it
@@ -265,7 +265,7 @@ class Signals(msgspec.Struct, omit_defaults=True, gc=False):
     input_digest: str = ""  # keyed hash of the new input text
     output_digest: str = ""
     refusal: bool = False  # the answer was a refusal, as far as can be told
-    texts: tuple[TextSignal, ...] = ()  # of what is new: messages, arguments, result, documents, definitions
+    texts: tuple[TextSignal, ...] = ()  # of what is new; of tool definitions those that say something
     score: float = 0.0  # the highest of `texts` that is not the model's own output
     system_overlap: float = 0.0  # share of the system instructions of this call that its answer repeats
 

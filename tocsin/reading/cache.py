@@ -29,3 +29,7 @@ class Cache(Generic[K, V]):
         self._values[key] = value
         if len(self._values) > self._size:
             self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._values.clear()

@@ -132,23 +132,14 @@ def prints(texts: Sequence[bytes], voters: Voters) -> list[Print]:
 
 def _prints(texts: Sequence[bytes], voters: Voters) -> list[Print]:
     found = words(texts)
-    counts = np.diff(found.first)
-    runs = _runs(found)
+    counts = np.diff(found.first).tolist()
     entropies = entropy(texts).tolist()
     hashes = simhashes(found)
     votes = voters.count(found).tolist()
     made = []
-    for number, (distinct, repeated) in enumerate(_distinct(runs, len(texts))):
-        made.append(
-            Print(
-                hashes[number],
-                repeated,
-                entropies[number],
-                tuple(votes[number]),
-                distinct,
-                int(counts[number]),
-            )
-        )
+    for number, (distinct, repeated) in enumerate(_distinct(_runs(found), len(texts))):
+        seen = tuple(votes[number])
+        made.append(Print(hashes[number], repeated, entropies[number], seen, distinct, counts[number]))
     return made
 
 
@@ -191,16 +182,14 @@ def _runs(found: Words) -> Hashes:
     """Each run of RUN words: the number of its text above `_BITS` of its hash; in order."""
     word = found.hashes
     if len(word) < RUN:
-        return word[:0]
+        return NO_RUNS
     text = np.repeat(np.arange(len(found.first) - 1, dtype=np.uint64), np.diff(found.first))
     run = word[3:] * _M[0]
     run += word[2:-1] * _M[1]
     run ^= word[1:-2] * _M[2]
     run += word[:-3] * _M[3]
     run = (mixed(run) >> _TOP) | (text[3:] << _RUN_BITS)
-    kept = run[text[3:] == text[:-3]]
-    kept.sort()
-    return kept
+    return np.sort(run[text[3:] == text[:-3]])
 
 
 def _distinct(runs: Hashes, texts: int) -> Iterator[tuple[Hashes, float]]:
@@ -224,7 +213,8 @@ def entropy(texts: Sequence[bytes]) -> NDArray[np.float64]:
         counts[number] = np.bincount(np.frombuffer(text, np.uint8), minlength=256)
     sizes = np.maximum(counts.sum(axis=1), 1)
     logs = np.log2(np.maximum(counts, 1))
-    return np.round(np.maximum(np.log2(sizes) - (counts * logs).sum(axis=1) / sizes, 0.0), 3)
+    bits = np.log2(sizes) - (counts * logs).sum(axis=1) / sizes
+    return np.asarray(np.round(np.maximum(bits, 0.0), 3))
 
 
 def overlap(whole: Hashes, other: Hashes) -> float:
@@ -261,7 +251,8 @@ def siphash(values: Hashes, key: Hashes) -> Hashes:
         state[0] ^= block
     state[2] ^= np.uint64(0xFF)
     _rounds(state, 4)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
+    made: Hashes = state[0] ^ state[1] ^ state[2] ^ state[3]
+    return made
 
 
 def _rounds(v: list[Hashes], count: int) -> None:
@@ -279,4 +270,4 @@ def _rounds(v: list[Hashes], count: int) -> None:
 
 
 def _turned(values: Hashes, by: int) -> Hashes:
-    return (values << np.uint64(by)) | (values >> np.uint64(64 - by))
+    return np.asarray((values << np.uint64(by)) | (values >> np.uint64(64 - by)))

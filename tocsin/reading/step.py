@@ -29,7 +29,7 @@ from tocsin.reading.verdict import combine
 from tocsin.settings import ReadingSettings
 from tocsin.signals import opens_with_refusal
 
-BUDGET = 262_144  # characters read of one event
+BUDGET = 131_072  # bytes of UTF-8 read of one event
 KNOWN = 4096  # texts whose reading is remembered
 SYSTEMS = 512  # system instructions of which the runs of words are remembered
 TOOLS = 1024  # sets of tool definitions
@@ -253,11 +253,15 @@ class Reader:
 
 def reader(settings: ReadingSettings, key: str) -> Reader:
     """This thread's reader for these settings; loaded when it is first wanted."""
-    name = (msgspec.json.encode(settings, order="sorted"), key)
+    name = _name(settings, key)
     made = _local.readers.get(name)
     if made is None:
         made = _local.readers[name] = Reader(settings, key)
     return made
+
+
+def _name(settings: ReadingSettings, key: str) -> tuple[bytes, str]:
+    return msgspec.json.encode(settings, order="sorted"), key
 
 
 class _Readers(threading.local):
@@ -299,10 +303,11 @@ def _within(asked: Iterable[Asked]) -> Iterator[Asked]:
     """The texts of one event up to its budget."""
     left = BUDGET
     for each in asked:
-        if len(each.text) > left:
-            each = each._replace(text=each.text[:left], cut=True)
+        wide = 1 if each.text.isascii() else 3  # bytes of a character, mostly
+        if len(each.text) * wide > left:
+            each = each._replace(text=each.text[: left // wide], cut=True)
         if each.text or each.cut:
-            left -= len(each.text)
+            left -= len(each.text) * wide
             yield each
 
 

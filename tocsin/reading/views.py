@@ -17,7 +17,7 @@ from tocsin.reading.words import WORDS
 
 DEPTH = 3  # steps on steps
 RAW = 262_144  # characters read of a text
-DERIVED = 65_536  # characters of all other views of a text together
+DERIVED = 32_768  # characters of all other views of a text together
 VIEWS = 48
 _STRETCH = 16_384  # characters of a long text that are screened and undone at once
 _OVERLAP = 512
