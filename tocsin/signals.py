@@ -47,7 +47,7 @@ def read(seen: Sequence[Seen], content: ContentSettings, reading: ReadingSetting
 
 
 def prepare(content: ContentSettings, reading: ReadingSettings) -> None:
-    """Load for this thread what `read` needs: before the first record, because rules may have to be compiled."""
+    """Load for this thread what `read` needs, before the first record: rules may have to be compiled."""
     if content.mode != "none" and reading.enabled:
         from tocsin.reading.step import reader
 
