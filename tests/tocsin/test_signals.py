@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from parts.watchers import lively
 
 from tocsin.history import Digester, History, Seen
-from tocsin.model import Event, Message, Signals
+from tocsin.merging import Held, merge
+from tocsin.model import Event, Message, Signals, TextSignal
 from tocsin.settings import ContentSettings, HistorySettings, ReadingSettings
 from tocsin.signals import opens_with_refusal, read
 
@@ -108,3 +111,44 @@ def test_other_answers_are_no_refusals(answer: str) -> None:
 )
 def test_providers_say_that_they_refused(fields: dict[str, str]) -> None:
     assert read([Seen(Event(**fields))], ContentSettings(), READING)[0].refusal  # type: ignore[arg-type]
+
+
+def held(*texts: TextSignal, half: str, said: Sequence[Message] = (), answer: Sequence[Message] = ()) -> Held:
+    event = Event(input=tuple(said), output=tuple(answer), half=half, join="j")
+    digests = "".join(Digester("").messages((*said, *answer))[0])
+    return Held(event, Signals(texts=texts, new_input=tuple(range(len(said)))), digests)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_was_read_of_two_halves_is_told_once_and_at_the_messages_that_are_kept(turned: bool) -> None:
+    before, asked = Message("user", "before"), Message("user", "asked")
+    halves = [
+        held(
+            TextSignal("input", 0, "user", 0.1),
+            TextSignal("result", 0, "tool", 0.2),
+            half="log",
+            said=(before,),
+        ),
+        held(
+            TextSignal("input", 1, "user", 0.3),
+            TextSignal("output", 0, "assistant", 0.4),
+            half="log",
+            said=(before, asked),
+            answer=(Message("assistant", "answered"),),
+        ),
+    ]
+    merged = merge(*reversed(halves)) if turned else merge(*halves)
+    assert [(text.place, text.index, text.score) for text in merged.signals.texts] == [
+        ("input", 0, 0.1),
+        ("input", 1, 0.3),
+        ("output", 0, 0.4),
+        ("result", 0, 0.2),
+    ]
+    assert [message.text for message in merged.event.input] == ["before", "asked"]
+
+
+def test_texts_of_messages_that_are_not_kept_are_gone() -> None:
+    whole = held(TextSignal("input", 0, "user", 0.1), half="span", said=(Message("user", "whole"),))
+    cut = held(TextSignal("input", 0, "user", 0.9), half="log", said=(Message("user", "who..."),))
+    (text,) = merge(whole, cut).signals.texts
+    assert text.score == 0.1

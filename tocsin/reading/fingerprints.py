@@ -251,8 +251,9 @@ def siphash(values: Hashes, key: Hashes) -> Hashes:
         state[0] ^= block
     state[2] ^= np.uint64(0xFF)
     _rounds(state, 4)
-    made: Hashes = state[0] ^ state[1] ^ state[2] ^ state[3]
-    return made
+    for each in state[1:]:
+        state[0] ^= each
+    return state[0]
 
 
 def _rounds(v: list[Hashes], count: int) -> None:
