@@ -11,6 +11,7 @@ from msgspec import Meta
 from detectors.novelty import Known, begin, chance, meet, settled
 from detectors.principal import caller
 from detectors.rates import Change, Rate, chart_of, watch
+from detectors.secret_leak import UNCERTAIN
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
@@ -31,9 +32,9 @@ class NewSensitiveType(Detector[Sensitive], frozen=True, kw_only=True):
     about: ClassVar[About] = About(
         title="Personal data new to this application's answers",
         detects="Answers that hold a kind of personal data or secret that this agent's or application's "
-        "answers never held (cards, bank accounts, national ids, e-mail, telephone, addresses, keys), or a "
-        "share of answers with such data that has multiplied: a data source that should not be reachable, a "
-        "filter that is gone, somebody who pulls records out.",
+        "answers never held (cards, bank accounts, national ids, e-mail, telephone, addresses, passwords), "
+        "or a share of answers with such data that has multiplied: a data source that should not be "
+        "reachable, a filter that is gone, somebody who pulls records out.",
         misses="Kinds that the application shows anyway, and whose they are. Names, postal addresses. What "
         "the question of the same call held already is not counted. Applications that keep showing new "
         "kinds (`novelty`). The first `warmup_answers` answers; whoever controls these is never told.",
@@ -96,7 +97,9 @@ class NewSensitiveType(Detector[Sensitive], frozen=True, kw_only=True):
 
 
 def _kinds(texts: Sequence[TextSignal]) -> set[str]:
-    return {kind for text in texts for kind, _ in text.findings}
+    """Personal data, and what words make a secret: keys of a known form are told by `secret_leak`."""
+    kinds = {kind for text in texts for kind, _ in text.findings}
+    return {kind for kind in kinds if kind in UNCERTAIN or not kind.startswith("secret:")}
 
 
 def _more(change: Change, kinds: list[str]) -> Finding:

@@ -20,20 +20,22 @@ LEAST_CHARACTERS, LEAST_TOKENS = 200, 16  # of an answer whose text, or whose sp
 
 
 class Feature(NamedTuple):
-    """What is measured: its words, the least spread it is believed to have, and how it is shown."""
+    """What is measured: its words, the least spread it is believed to have, what is too little to be told,
+    and how it is shown."""
 
     words: str
     spread: float
+    least: float
     logarithm: bool
 
 
 FEATURES = {
-    "tokens": Feature("output tokens", 0.1, True),
-    "characters": Feature("characters of output", 0.1, True),
-    "ratio": Feature("output tokens for each of the input", 0.1, True),
-    "slowness": Feature("milliseconds for each output token", 0.1, True),
-    "repetition": Feature("share of repeated text", 0.03, False),
-    "entropy": Feature("bits a character", 0.05, False),
+    "tokens": Feature("output tokens", 0.1, log(4), True),
+    "characters": Feature("characters of output", 0.1, log(4), True),
+    "ratio": Feature("output tokens for each of the input", 0.1, log(4), True),
+    "slowness": Feature("milliseconds for each output token", 0.1, log(4), True),
+    "repetition": Feature("share of repeated text", 0.03, 0.4, False),
+    "entropy": Feature("bits a character", 0.05, 1.0, False),
 }
 
 
@@ -61,8 +63,9 @@ class OutputShape(Detector[Shape], frozen=True, kw_only=True):
         "long for its question, repeating itself (a loop, a model that is made to recite), of an alphabet "
         "that is too rich or too poor (encoded data, garbage), or far too slow for its length.",
         misses="Answers that are unusually short, and changes of many answers at once, which are `drift`'s "
-        "and `empty_answer`'s. The first `warmup_answers` of a model. Without content neither repetition "
-        "nor alphabet is known. Models whose answers vary by orders of magnitude hide much.",
+        "and `empty_answer`'s. The first `warmup_answers` of a model. Answers within a factor of four. "
+        "Without content neither repetition nor alphabet is known. Models whose answers vary by orders of "
+        "magnitude hide much.",
         reads=("kind", "application", "model", "response_model", "status", "input_tokens", "output_tokens",
                "duration_ms", "first_token_ms", "signals.output_length", "signals.texts"),
         owasp=("LLM06:2026", "LLM10:2025"),
@@ -98,7 +101,8 @@ class OutputShape(Detector[Shape], frozen=True, kw_only=True):
         if not worst:
             self._learn(measured, False, state)
             return None
-        told = beyond(state.tail, score, half, self.risk)
+        far = abs(value - state.usual[worst].mean) >= FEATURES[worst].least
+        told = beyond(state.tail, score, half, self.risk) and far
         finding = _finding(worst, value, state.usual[worst].mean, score, state.tail) if told else None
         if told or state.tail.seen % LEARN == 0 or state.tail.seen < half:
             self._learn(measured, told, state)

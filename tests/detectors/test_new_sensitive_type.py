@@ -83,3 +83,8 @@ def test_fewer_are_not_told_nor_is_an_event_without_an_answer() -> None:
     stream.detector.observe(Event(arrival=START), Signals(), stream.state)
     assert stream.state.known.answers == answers
     assert stream.detector.key(Event(kind="tool", agent="a")) is None
+
+
+def test_keys_of_a_known_form_are_told_elsewhere() -> None:
+    assert Stream().many(300).one("secret:aws_key") is None
+    assert Stream().many(300).one("secret:assignment") is not None

@@ -110,3 +110,12 @@ def test_impossible_numbers_are_taken() -> None:
     for value in (0, 1, 2**53):
         for duration in (0.0, 1e15, None):
             model.one(output_tokens=value, input_tokens=value, duration_ms=duration, first_token_ms=1e15)
+
+
+def test_far_out_but_small_is_not_told() -> None:
+    steady = Model(texts=True)
+    for _ in range(1500):
+        steady.one(entropy=4.3, repetition=0.0)
+    assert steady.one(entropy=5.2) is None
+    assert steady.one(repetition=0.3) is None
+    assert feature(steady.one(entropy=6.5)) == "entropy"
