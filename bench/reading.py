@@ -1,72 +1,157 @@
 """What reading text costs, per core, beside the plain way to do the same.
 
-Texts of 1.2 KB made of the words of this project's documentation. The plain way: `re` for the same elements,
-one after another, and scikit-learn's HashingVectorizer (where installed). Prints JSON.
+Texts of 1.2 KB from the documentation of Python, each of them new. The plain way: `re` for the elements of
+the same rules, one after another, and scikit-learn's HashingVectorizer with a linear model (where installed).
+Prints JSON; microseconds are of CPU, events are texts of 1.2 KB.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import resource
 import statistics
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from pydoc_data.topics import topics
+from typing import Any
 
-from tocsin.reading import pack
-from tocsin.reading.rules import Rules
+from tocsin.history import Digester, History, Seen
+from tocsin.model import Event, Message
+from tocsin.reading import fingerprints, language, pack
+from tocsin.reading.loaded import rules, scorer
+from tocsin.reading.redaction import Redactor
+from tocsin.reading.step import reader
 from tocsin.reading.views import look
+from tocsin.settings import ContentSettings, HistorySettings, ReadingSettings
+from tocsin.signals import read
 
-SIZE, TEXTS, PLAIN, ROUNDS = 1200, 400, 10, 3
+SIZE, PLAIN, ROUNDS, BATCH, TURNS = 1200, 5, 3, 256, 20
+READING, CONTENT = ReadingSettings(), ContentSettings(key="bench")
 
 
 def texts() -> list[str]:
-    """Consecutive pieces of the documentation, over and over with a number so that none is cached."""
-    told = "\n".join(path.read_text() for path in sorted((Path(__file__).parents[1] / "docs").rglob("*.md")))
-    pieces = [told[at : at + SIZE - 8] for at in range(0, len(told) - SIZE, SIZE)]
-    return [f"{number:07d} {pieces[number % len(pieces)]}" for number in range(TEXTS)]
+    """Consecutive pieces of Python's documentation."""
+    told = re.sub(r"\s+", " ", " ".join(topics[name] for name in sorted(topics)))
+    return [told[at : at + SIZE] for at in range(0, len(told) - SIZE, SIZE)]
 
 
-def spent(work: Callable[[str], object], some: list[str]) -> float:
-    """Microseconds of CPU a text, the best of some rounds."""
+def spent(work: Callable[[], object], count: int) -> float:
+    """Microseconds of CPU for each of `count`, the best of some rounds."""
     rounds = []
     for _ in range(ROUNDS):
         start = time.process_time()
-        for text in some:
-            work(text)
-        rounds.append((time.process_time() - start) / len(some) * 1e6)
+        work()
+        rounds.append((time.process_time() - start) / count * 1e6)
     return min(rounds)
+
+
+def seen(events: Sequence[Event]) -> list[Seen]:
+    past = History(HistorySettings(), Digester(""))
+    return [past.read(event, 1.0) for event in events]
+
+
+def forget() -> None:
+    """Lets every text be new again."""
+    reader(READING, CONTENT.key).forget()
+
+
+def whole(events: Sequence[Seen]) -> None:
+    """The step over all, in batches."""
+    forget()
+    for at in range(0, len(events), BATCH):
+        read(events[at : at + BATCH], CONTENT, READING)
+
+
+def one_by_one(events: Sequence[Seen]) -> list[float]:
+    """Milliseconds of each event that is read alone."""
+    forget()
+    took = []
+    for event in events:
+        start = time.process_time()
+        read([event], CONTENT, READING)
+        took.append((time.process_time() - start) * 1e3)
+    return took
+
+
+def parts(some: list[str]) -> dict[str, float]:
+    """What the parts of the step cost, each for itself."""
+    voters = fingerprints.Voters(language.common_words())
+    known, model, redactor = rules(READING), scorer(), Redactor()
+    small = [text.lower().encode() for text in some]
+    views = [look(text).views for text in some]
+    works: dict[str, Callable[[], Any]] = {
+        "views": lambda: [look(text) for text in some],
+        "rules": lambda: [known.match(each) for each in views],
+        "model": lambda: model.scores(some) if model else None,
+        "findings": lambda: [redactor.find(text) for text in some],
+        "fingerprints": lambda: fingerprints.prints(small, voters),
+    }
+    return {f"{name} us": spent(work, len(some)) for name, work in works.items()}
+
+
+def plain(some: list[str]) -> float:
+    """Microseconds that the plain way takes for a text."""
+    ready = pack.shipped()
+    elements = {element for each in ready for way in each.sequences for element in way.elements}
+    searches = [re.compile(element.encode(), re.DOTALL) for element in sorted(elements)]
+
+    def search() -> None:
+        for text in some[:PLAIN]:
+            data = text.lower().encode()
+            for each in searches:
+                each.search(data)
+
+    return spent(search, PLAIN) + _linear(some)
+
+
+def _linear(some: list[str]) -> float:
+    try:
+        from sklearn.feature_extraction.text import HashingVectorizer  # type: ignore[import-untyped]
+        from sklearn.linear_model import SGDClassifier  # type: ignore[import-untyped]
+    except ImportError:
+        return 0.0
+    vectoriser = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=1 << 19)
+    few = some[:100]
+    model = SGDClassifier(loss="log_loss").fit(vectoriser.transform(few), [n % 2 for n in range(len(few))])
+    return spent(lambda: model.predict_proba(vectoriser.transform(few)), len(few))
+
+
+def conversations(some: list[str]) -> dict[str, float]:
+    """Calls that carry their whole conversation, and the same where nothing is known of what came before."""
+    turns = [Message("user" if n % 2 == 0 else "assistant", text) for n, text in enumerate(some)]
+    calls = [
+        Event(session=str(at), input=tuple(turns[at : at + size]))
+        for at in range(0, len(turns) - TURNS, TURNS)
+        for size in range(1, TURNS + 1)
+    ]
+    told = seen(calls)
+    strange = [Seen(one.event, tuple(range(len(one.event.input))), (), one.digests) for one in told]
+
+    def each_alone() -> None:
+        for one in strange:
+            forget()
+            read([one], CONTENT, READING)
+
+    known, unknown = spent(lambda: whole(told), len(told)), spent(each_alone, len(strange))
+    return {"call of a conversation us": known, "times all of it": unknown / known}
 
 
 def main() -> None:
     start = time.process_time()
-    ready = pack.shipped()
-    rules = Rules(ready)
-    figures = {"start-up s": time.process_time() - start, "rules": float(len(ready))}
+    reader(READING, CONTENT.key)
+    figures = {"start-up s": time.process_time() - start, "rules": float(len(rules(READING).all))}
     some = texts()
-    figures["views us"] = spent(look, some)
-
-    def read(text: str) -> object:
-        views = look(text).views
-        return rules.match(views, "user")
-
-    figures["views and rules us"] = spent(read, some)
-    elements = {element for each in ready for sequence in each.sequences for element in sequence.elements}
-    plain = [re.compile(element.encode(), re.DOTALL) for element in sorted(elements)]
-
-    def each_alone(text: str) -> object:
-        data = text.lower().encode()
-        return [one.search(data) for one in plain]
-
-    figures["re us"] = spent(each_alone, some[:PLAIN])
-    single = []
-    for text in some:
-        start = time.perf_counter()
-        read(text)
-        single.append((time.perf_counter() - start) * 1e3)
-    figures["one event p99 ms"] = statistics.quantiles(single, n=100)[98]
-    figures["events/s per core"] = 1e6 / figures["views and rules us"]
-    figures["times re"] = figures["re us"] / figures["views and rules us"]
+    events = seen([Event(input=(Message("user", text),)) for text in some])
+    whole(events)
+    figures["step us"] = spent(lambda: whole(events), len(events))
+    figures["events/s per core"] = 1e6 / figures["step us"]
+    figures |= parts(some)
+    figures["plain us"] = plain(some)
+    figures["times plain"] = figures["plain us"] / figures["step us"]
+    figures["one event p99 ms"] = statistics.quantiles(one_by_one(events), n=100)[98]
+    figures |= conversations(some[:200])
+    figures["memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
 
 

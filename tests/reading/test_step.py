@@ -291,10 +291,10 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_no_event_takes_long_whatever_it_holds(kind: str) -> None:
     event = seen(Event(input=(Message("user", HOSTILE[kind]),)))
-    step.reader(READING, KEEPS.key)
+    reader = step.reader(READING, KEEPS.key)
 
     def once() -> None:
-        step._local.readers[step._name(READING, KEEPS.key)]._known.clear()
+        reader.forget()
         read(event, KEEPS, READING)
 
     assert pace.seconds(once) < 0.05

@@ -103,6 +103,11 @@ class Reader:
             for text, each, facts in zip(texts, asked, self._facts(asked), strict=True)
         ]
 
+    def forget(self) -> None:
+        """Every text is new again."""
+        for cache in (self._known, self._systems, self._tools):
+            cache.clear()
+
     def _told(self, asked: Asked, facts: Facts) -> TextSignal:
         reading = facts.reading.of(asked.role)
         return TextSignal(
