@@ -83,7 +83,7 @@ def parts(some: list[str]) -> dict[str, float]:
     works: dict[str, Callable[[], Any]] = {
         "views": lambda: [look(text) for text in some],
         "rules": lambda: [known.match(each) for each in views],
-        "model": lambda: model.scores(some) if model else None,
+        "model": lambda: model.scores(some),
         "findings": lambda: [redactor.find(text) for text in some],
         "fingerprints": lambda: fingerprints.prints(small, voters),
     }

@@ -107,7 +107,7 @@ def test_a_rule_for_one_role_is_silent_for_another() -> None:
 def _reading(text: str) -> Any:
     from tocsin.reading import loaded
 
-    return loaded.rules(READING).fresh(text)
+    return loaded.rules(READING).fresh([text])[0]
 
 
 def test_findings_are_types_and_counts() -> None:

@@ -11,7 +11,9 @@ from tocsin import config
 from tocsin.contracts import ConfigError
 from tocsin.plan import Plan
 from tocsin.reading import loaded
-from tocsin.settings import ReadingSettings
+from tocsin.reading.scorer import ModelError, Scorer
+from tocsin.settings import ContentSettings, ReadingSettings
+from tocsin.signals import prepare
 
 PACK = """
 family = "X1"
@@ -95,3 +97,14 @@ def test_the_hash_of_a_plan_changes_with_rules_and_settings(
     assert len(hashes) == 5
     monkeypatch.undo()
     assert Plan().config_hash in hashes
+
+
+def test_a_damaged_model_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged() -> None:
+        raise ModelError("its digest is another")
+
+    monkeypatch.setattr(Scorer, "load", damaged)
+    with pytest.raises(ConfigError, match=r"\[reading\] the model cannot be read: its digest is another"):
+        prepare(ContentSettings(key="of this test alone"), ReadingSettings())
+    prepare(ContentSettings(mode="none"), ReadingSettings())
+    prepare(ContentSettings(), ReadingSettings(enabled=False))

@@ -21,6 +21,7 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060\u2062-\u2064\ufeff]{24,}")
 _COMBINING = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _FOLDED = frozenset(map(chr, FOLD))
+_LIKE_OTHERS = _FOLDED | {chr(code) for code in (*range(0x1F150, 0x1F18A), *range(0x1F1E6, 0x1F200))}
 _LOOKALIKE = "[" + "".join(map(chr, sorted(FOLD))) + "]"
 _MIXED = re.compile(
     f"[A-Za-z]{_LOOKALIKE}|{_LOOKALIKE}[A-Za-z]|[\U0001f150-\U0001f189\U0001f1e6-\U0001f1ff]{{4}}"
@@ -36,11 +37,10 @@ def _suspect(char: str) -> bool:
     """Whether a text with this character may read otherwise than it looks."""
     return bool(
         INVISIBLE.match(char)
-        or char in _FOLDED
+        or char in _LIKE_OTHERS
         or combining(char)
         or ord(char) in _JOINING
         or normalize("NFKC", char) != char
-        or "\U0001f150" <= char <= "\U0001f1ff"
     )
 
 
@@ -69,7 +69,7 @@ def folded(text: str) -> str:
     plain = text if is_normalized("NFKC", text) else normalize("NFKC", text)
     if _COMBINING.search(plain):
         plain = _COMBINING.sub("", plain)
-    return plain.translate(FOLD) if _MIXED.search(plain) else plain
+    return plain if _LIKE_OTHERS.isdisjoint(plain) or not _MIXED.search(plain) else plain.translate(FOLD)
 
 
 def smuggled(text: str) -> Iterator[Found]:

@@ -21,12 +21,12 @@ def rules(settings: ReadingSettings) -> Rules:
     return _rules(settings.rules, frozenset(settings.disabled))
 
 
-def scorer() -> Scorer | None:
-    """The shipped model; nothing where it is missing or damaged."""
+def scorer() -> Scorer:
+    """The shipped model. Raises ConfigError where it is missing or damaged."""
     try:
         return Scorer.load()
-    except ModelError:
-        return None
+    except ModelError as error:
+        raise ConfigError([f"[reading] the model cannot be read: {error}; install Tocsin again"]) from error
 
 
 def mistakes(settings: ReadingSettings) -> list[str]:

@@ -169,14 +169,19 @@ class Rules:
         if known is not None:
             self._cache.move_to_end(key)
             return known
-        reading = self._cache[key] = self.fresh(text)
+        reading = self._cache[key] = self.fresh([text])[0]
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return reading
 
-    def fresh(self, text: str) -> Reading:
-        """The reading of a text whoever says it, not looked up."""
-        views, truncated = look(text)
+    def fresh(self, texts: Sequence[str]) -> list[Reading]:
+        """The readings of texts whoever says them, not looked up.
+
+        All are screened before any is matched: an automaton wants the processor's cache for itself.
+        """
+        return [self._judged(*seen) for seen in [look(text) for text in texts]]
+
+    def _judged(self, views: list[View], truncated: bool) -> Reading:
         hits, complete = self.match(views)
         if not hits and len(views) == 1:
             return _CLEAR if complete and not truncated else _UNREAD

@@ -179,15 +179,18 @@ class Reader:
             return
         texts = [text for _, text in fresh]
         data = [text.lower().encode("utf-8", "replace") for text in texts]
-        scores = self._scorer.scores(texts).tolist() if self._scorer else [0.0] * len(texts)
+        scores = self._scorer.scores(texts).tolist()
         prints = fingerprints.prints(data, self._voters)
-        for ((digest, sketched), text), small, score, seen in zip(fresh, data, scores, prints, strict=True):
+        findings = [self._findings(text) for text in texts]
+        readings = self._rules.fresh(texts)
+        for number, ((digest, sketched), text) in enumerate(fresh):
+            small, seen = data[number], prints[number]
             script = language.script(text, small)
             yield Facts(
                 digest,
-                self._rules.fresh(text),
-                round(score, 4),
-                self._findings(text),
+                readings[number],
+                round(scores[number], 4),
+                findings[number],
                 links(text),
                 len(text),
                 seen.entropy,
