@@ -224,8 +224,9 @@ def test_the_hash_of_a_plan_follows_what_shapes_results_alone() -> None:
 
 
 def test_nothing_else_reads_the_environment() -> None:
-    """Apart from the command that pushes dashboards, from the temporary folder of the embedded engine, and
-    from sketches, which are made in applications that have no configuration of ours."""
+    """Apart from the command that pushes dashboards, from the temporary folder of the embedded engine, from
+    where compiled rules are kept, and from sketches, which are made in applications that have no
+    configuration of ours."""
     root = Path(__file__).parents[2]
     readers = {
         str(path.relative_to(root))
@@ -235,6 +236,7 @@ def test_nothing_else_reads_the_environment() -> None:
     }
     assert readers <= {
         "tocsin/config.py",
+        "tocsin/reading/kept.py",
         "tocsin/reading/sketch.py",
         "dashboards/push.py",
         "sinks/clickhouse_client.py",
