@@ -45,7 +45,8 @@ def test_each_bad_ending_is_told_once_it_is_frequent(bad: dict[str, Any], words:
 
 
 def test_steady_endings_and_better_ones_are_silent() -> None:
-    for bad in ({"output_tokens": 0}, {"finish_reason": "length"}):
+    endings: list[dict[str, Any]] = [{"output_tokens": 0}, {"finish_reason": "length"}]
+    for bad in endings:
         state = Endings()
         assert not run(state, 10_000, 0.2, **bad)
         assert not run(state, 5000, 0.0, **bad)

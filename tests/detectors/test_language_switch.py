@@ -19,11 +19,8 @@ class Stream:
 
     def one(self, asked: str, answered: str, length: int = 200) -> Finding | None:
         self.at += 60.0
-        texts = (
-            _text("input", asked, length),
-            _text("output", answered, length),
-        )
-        texts = tuple(text for text in texts if text.script)
+        both = _text("input", asked, length), _text("output", answered, length)
+        texts = tuple(text for text in both if text.script)
         return self.detector.observe(Event(arrival=self.at), Signals(texts=texts), self.state)
 
     def known(self, answers: int = 250) -> Stream:

@@ -88,7 +88,7 @@ def test_the_reference_stands_still_once_it_is_settled_and_while_there_is_doubt(
 
 def test_slow_growth_adds_up() -> None:
     """One part in a thousand more every hundred calls never steps; in the end it has doubled."""
-    random, rate, told = Random(1), Rate(), None
+    random, rate, told, share = Random(1), Rate(), None, 0.0
     for at in range(150_000):
         share = 0.05 * 1.001 ** (at / 100)
         told = watch(rate, random.random() < share, float(at), PLAIN)

@@ -27,7 +27,8 @@ def lines(name: str) -> list[str]:
 
 
 def flagged(texts: list[str], role: Role) -> list[str]:
-    readings = rules().read(texts, [role] * len(texts))
+    roles: list[Role | None] = [role] * len(texts)
+    readings = rules().read(texts, roles)
     return [text for text, each in zip(texts, readings, strict=True) if each.score >= FLAGGED]
 
 
