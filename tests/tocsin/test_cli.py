@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from detectors import BUILTIN
 from tocsin import config as config_module
 from tocsin import pipeline
 from tocsin.__main__ import main, parser
@@ -88,8 +89,7 @@ def test_check_tells_every_mistake_with_its_file(config: Path, capsys: pytest.Ca
     told = capsys.readouterr().err.splitlines()
     assert told == [
         f"{config}: [engine] bach_rows: unknown; did you mean 'batch_rows'?",
-        f"{config}: [detectors.lop] unknown detector 'lop'; known: drift, error_burst, first_seen_tool, "
-        "probing_rate",
+        f"{config}: [detectors.lop] unknown detector 'lop'; known: {', '.join(sorted(BUILTIN))}",
     ]
 
 
