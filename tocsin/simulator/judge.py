@@ -65,6 +65,6 @@ def speaks_of(alert: Told, incident: Incident) -> bool:
 
 
 def _shows(alert: Told, sign: Sign) -> bool:
-    if alert.detector != sign.detector:
+    if not fnmatchcase(alert.detector, sign.detector):
         return False
     return all(fnmatchcase(alert.fields.get(name, ""), value) for name, value in sign.entity.items())

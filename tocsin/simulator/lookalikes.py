@@ -14,6 +14,7 @@ from tocsin.simulator.conditions import Condition, Conditions
 from tocsin.simulator.habits import digest
 from tocsin.simulator.incidents import Incident, Planned, Sign, Stage, Surge
 from tocsin.simulator.session import Part, Session
+from tocsin.simulator.words import BLOB, SECURITY_TALK
 
 
 def batch_job(stage: Stage) -> Planned:
@@ -96,3 +97,57 @@ def outage(stage: Stage) -> Planned:
         note="errors in many sessions, few in each",
     )
     return Planned(incident, conditions=[condition])
+
+
+def security_training(stage: Stage) -> Planned:
+    """An employee prepares a training about attacks on language models, and asks about them."""
+    start, chance = stage.at(0.25), stage.chance("security_training")
+    part = Part(fleet.SEARCH, fleet.SEARCH_AGENT, fleet.OPEN, stage.people["search"].number(4))
+    times = [stage.at(0.25 + 0.04 * number) for number in range(6)]
+
+    def play(conditions: Conditions) -> Iterator[Event]:
+        for number, time in enumerate(times):
+            session = Session(part, chance, time, conditions)
+            yield from session.turn(SECURITY_TALK[number % len(SECURITY_TALK)].format_map(session.facts))
+
+    return Planned(
+        _quiet(
+            "security-training",
+            "employee asks about attacks, for a training",
+            (start, times[-1] + 60.0),
+            part,
+            "talk about an attack is none",
+        ),
+        [play],
+    )
+
+
+def pasted_image(stage: Stage) -> Planned:
+    """A developer pastes the base64 of a small image."""
+    start, chance = stage.at(0.33), stage.chance("pasted_image")
+    part = Part(fleet.CODE, fleet.CODING_AGENT, fleet.CODER, stage.people["coder"].number(6))
+
+    def play(conditions: Conditions) -> Iterator[Event]:
+        session = Session(part, chance, start, conditions)
+        yield from session.turn(f"Put this icon into the table: data:image/png;base64,{BLOB}", steps=1)
+
+    period = (start, start + 60.0)
+    return Planned(
+        _quiet("pasted-image", "developer pastes an image in base64", period, part, "nothing hides in it"),
+        [play],
+    )
+
+
+def _quiet(name: str, title: str, period: tuple[float, float], part: Part, note: str) -> Incident:
+    """Something that no detector of text may tell of."""
+    return Incident(
+        id=name,
+        family="look-alike",
+        title=title,
+        start=period[0],
+        end=period[1],
+        must_find=False,
+        benign=True,
+        signs=(Sign("*", {"application": part.application.name, "user": part.person.user}),),
+        note=note,
+    )

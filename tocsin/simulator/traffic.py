@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from tocsin.model import Event
-from tocsin.simulator import attacks, lookalikes
+from tocsin.simulator import attacks, lookalikes, text_attacks
 from tocsin.simulator.conditions import Conditions
 from tocsin.simulator.fleet import FLEET, Agent, Application, Model, People, activity
 from tocsin.simulator.habits import chat, digest
@@ -30,10 +30,17 @@ FAMILIES: Sequence[Callable[[Stage], Planned]] = (
     attacks.distributed_probing,
     attacks.patient_jailbreak,
     attacks.stolen_key,
+    text_attacks.encoded_order,
+    text_attacks.hidden_order,
+    text_attacks.told_secrets,
+    text_attacks.leaked_key,
+    text_attacks.drawn_out,
     lookalikes.batch_job,
     lookalikes.release,
     lookalikes.busy_hour,
     lookalikes.outage,
+    lookalikes.security_training,
+    lookalikes.pasted_image,
 )
 LEAD_SECONDS = 600.0  # sessions begin this early, so that the first minute is as busy as the others
 
