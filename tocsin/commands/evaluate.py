@@ -31,22 +31,33 @@ def run(options: argparse.Namespace) -> int:
     if options.leave_out and find_spec("sklearn") is None:
         warn("leaving out needs scikit-learn: pip install 'tocsin[train]'")
         return CONFIG
+    from tocsin.reading.rules import Rules
     from tocsin.reading.scorer import ModelError, Scorer
-    from tocsin.reading.training import evaluation
-    from tocsin.reading.training.samples import Unreadable, distinct, load
+    from tocsin.reading.training import evaluation, traces
+    from tocsin.reading.training.samples import Unreadable, distinct, files, load
 
     try:
         samples = distinct(load(options.folders))
+        rules, replayed = Rules.load(), []
         if options.leave_out:
-            judged, scores = evaluation.left_out(samples, options.seed, warn)
+            parts = []
+            for part in evaluation.left_out(samples, rules, options.seed):
+                parts.append(part)
+                warn(f"left out: {', '.join(sorted({sample.source for sample in part.samples}))}")
+            judged, scores = evaluation.joined(parts)
+            replayed = list(evaluation.replayed(parts, rules, files(options.folders)))
         else:
             model = Path(options.model) if options.model else None
-            judged, scores = samples, evaluation.scored(Scorer.load(model), samples)
+            readings = evaluation.read(samples, rules)
+            judged, scores = samples, evaluation.scored(Scorer.load(model), samples, readings)
     except (Unreadable, ModelError) as error:
         warn(str(error))
         return CONFIG
     told = evaluation.report(judged, scores)
-    say(evaluation.markdown(told))
+    for text in (evaluation.markdown(told), *map(traces.markdown, replayed)):
+        for line in text.splitlines():
+            say(line)
+        say("")
     if options.curve:
         Path(options.curve).write_text(evaluation.picture(told.curve))
     return OK

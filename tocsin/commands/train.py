@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if find_spec("sklearn") is None:
         warn("training needs scikit-learn: pip install 'tocsin[train]'")
         return CONFIG
+    from tocsin.reading.rules import Rules
     from tocsin.reading.training import learning
     from tocsin.reading.training.samples import Unreadable, load
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         warn(str(error))
         return CONFIG
     sources = sorted({sample.source for sample in samples})
-    model = learning.train(samples, options.seed, {"sources": sources, "note": options.note})
+    model = learning.train(samples, Rules.load(), options.seed, {"sources": sources, "note": options.note})
     packed = model.pack()
     Path(options.output).write_bytes(packed)
     say(f"{options.output}: {len(packed):,} bytes from {len(samples):,} samples of {len(sources)} sources")

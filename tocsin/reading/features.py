@@ -1,8 +1,7 @@
 """What texts look like in numbers: their words, the words near them and their kinds, hashed.
 
-Many texts lie in one buffer of bytes and every step is one pass of numpy over it, most of them over words
-alone: a word is hashed from its first sixteen bytes and its last eight, picked up as 64-bit numbers wherever
-they lie. All is integers: a text reads the same in any company.
+One pass over the bytes finds the words, a second gives each of them `FEATURES` numbers of `BITS` bits; both
+are compiled. All is integers, and nothing looks beyond its text: a text reads the same in any company.
 """
 
 from __future__ import annotations
@@ -13,234 +12,280 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint32]
+from tocsin.reading.compiled import compiled
+
 Bytes = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
-Places = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Integers = NDArray[np.int64]
 
 BITS = 19  # of a feature's number
+FEATURES = 12  # of a word; one that is nought counts for nothing
 PART = 1 << 15  # bytes that are read at once; a longer text is read in parts
-STEM = 5  # characters that stand for a word's inflections
+STEM = 5  # bytes that stand for a word's inflections
 REACH = 8  # words between two kinds that still belong together
-LEAD = 2  # words that stand before every text, so that nothing looks back into another
-EDGE = 255  # the kind of those
+CLOSE = 4  # words between a kind and a word that may belong to it
+KINDS = 64  # at most, and one less
+SLOTS = 1 << 13  # of the table of kinds
+KNOWN = 18  # bits of the number under which a word is marked as common
+_TAIL = 3
+_BLOB, _STRANGE = 24, 255  # bytes; longer runs are no words, and have a shape of their own
 
-_FIRST = b"\x02\n\x02\n"
-_PADDING = bytes(24)
-_K = [np.uint32(number) for number in (
-    0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A2646D, 0xFD7046C5, 0xB55A4F09, 0x7FEB352D,
-    0x846CA68B, 0x9E485565, 0xEF1D6B47,
-)]  # fmt: skip
-_L = [np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)]
-_SHIFT = np.uint32(32 - BITS)
-_KIND_BITS = 20
+WORD, STEMS, TAIL, GAP, SHAPE, OPENS, KIND = range(7)  # what is known of a word
+SIDES = 7
+
+_U = np.uint64
+_A, _B, _C = _U(0x9E3779B97F4A7C15), _U(0xC2B2AE3D27D4EB4F), _U(0xD6E8FEB86659FD93)
+_SALT = np.array([0x9E3779B97F4A7C15 * (2 * n + 1) % (1 << 64) for n in range(FEATURES)], np.uint64)
+_FOLD, _DOWN, _KNOWN_DOWN = _U(32), _U(64 - BITS), _U(64 - KNOWN)
+_NONE, _ONE, _THREE, _SEVEN, _EIGHT, _FIFTEEN = _U(0), _U(1), _U(3), _U(7), _U(8), _U(15)
+_SLOT_MASK, _FORM_MASK = _U(SLOTS - 1), _U(0xFFFFFF)
+
+# What a byte is: nothing of a word, a letter of one, or the first of a character: a mark or a word by itself.
+_GAP, _LETTER, _CAPITAL, _DIGIT, _MARK = range(5)
+_SORT = np.zeros(256, np.uint8)
+_SORT[128:] = _LETTER
+_SORT[[*range(97, 123), 95]] = _LETTER
+_SORT[65:91] = _CAPITAL
+_SORT[48:58] = _DIGIT
+_SORT[[0xC2, 0xE0, *range(0xE2, 0xEE), 0xEF]] = _MARK
 _MASK = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # keeps the first bytes of eight
-_STOP = np.zeros(256, bool)
-_STOP[[*b".!?;\n\r"]] = True
-_LONG = 24  # bytes; longer runs are blobs
-_WAYS = 64  # a word may be written: its first, second and last byte are small, capital, digit or other
+_STOP = np.zeros(256, np.bool_)
+_STOP[[*b".!?;:\n\r"]] = True
 
 
-class Words(NamedTuple):
-    """The words of many texts; `first` has, for each text, the number of its first word, and the end."""
+class Lexicon(NamedTuple):
+    """Which kind of word a word is, by its hash, and which words are common."""
 
-    word: Hashes
-    stem: Hashes
-    gap: Hashes  # what stands before the word
-    opens: Flags  # the word begins a sentence or a line
-    shape: Hashes  # how it is written
-    first: Places
+    keys: Hashes
+    kinds: Bytes
+    common: Bytes  # bits
 
 
 def parts(text: str) -> list[bytes]:
-    """A text as bytes, in parts that fit."""
+    """A text as bytes, in parts that fit; ASCII keeps its capitals where every character keeps its place."""
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) != len(text):
         raw = _small(raw, text.lower().encode("utf-8", "surrogatepass"))
-    room = PART - len(_FIRST) - 1
-    if len(raw) <= room:
-        return [raw]
-    return [raw[at : at + room] for at in range(0, len(raw), room)]
+    return [raw] if len(raw) <= PART else [raw[at : at + PART] for at in range(0, len(raw), PART)]
 
 
 def _small(raw: bytes, lowered: bytes) -> bytes:
-    """Small letters beyond ASCII; ASCII keeps its capitals where every character keeps its place."""
     if len(raw) != len(lowered):
         return lowered
     here, there = np.frombuffer(raw, np.uint8), np.frombuffer(lowered, np.uint8)
     return np.where(here < 0x80, here, there).tobytes()
 
 
-def size(part: bytes) -> int:
-    """How much room a part takes among others."""
-    return len(_FIRST) + len(part) + 1
+@compiled
+def read(raw: Bytes, eights: Hashes, begin: int, end: int, words: Hashes) -> int:
+    """Fills in a row for each word of a text, all but its kind; how many there are.
+
+    `eights` has, for each place, the eight bytes from there on as one number, in small letters.
+    """
+    count, at = 0, begin
+    while True:
+        blank, opens = at, count == 0
+        width = 0
+        while at < end:
+            first = _SORT[raw[at]]
+            if first != _GAP:
+                width = _width(raw, at, end) if first >= _MARK else 0
+                if width >= 0:
+                    break
+            byte = raw[at]
+            opens = opens or byte == 10 or (at == blank and (_STOP[byte] or width == -3))
+            at += max(1, -width)
+        if at >= end:
+            return count
+        start, inner = at, 0
+        if width > 0:
+            at = min(at + width, end)
+        while width == 0 and at < end:
+            first = _SORT[raw[at]]
+            if first == _GAP or (first >= _MARK and _width(raw, at, end) != 0):
+                break
+            if at > start and first != _LETTER:
+                inner |= 1 if first == _CAPITAL else 2
+            at += 1
+        _row(raw, eights, start, at, inner, words[count])
+        words[count, GAP] = (eights[blank] & _MASK[min(start - blank, 8)]) * _A
+        words[count, OPENS] = _ONE if opens else _NONE
+        count += 1
 
 
-def words(texts: Sequence[bytes]) -> Words:
-    """The words of texts that fit together into one part."""
-    joined = b"".join([_FIRST + text + b"\n" for text in texts])
-    raw = np.frombuffer(joined + _PADDING, np.uint8)
-    begins = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([size(text) for text in texts], out=begins[1:])
-    capital, digit = raw - np.uint8(65) < 26, raw - np.uint8(48) < 10
-    plain = np.where(digit, np.uint8(48), raw | capital.view(np.uint8) << np.uint8(5))
-    inside = (plain - np.uint8(97) < 26) | digit | (plain >= 0x80) | (plain == 95) | (plain == 2)
-    start, end = _runs(raw, inside, joined.isascii())
-    eights = np.ndarray((len(joined) + 16,), "<u8", plain.data, strides=(1,))
-    before = np.zeros_like(start)
-    before[1:] = end[:-1]
+@compiled
+def _row(raw: Bytes, eights: Hashes, start: int, end: int, inner: int, row: Hashes) -> None:
+    """A word by its first sixteen bytes, its last eight and its length, and how it is written."""
     length = end - start
-    return Words(
-        _hashed(eights, start, length),
-        _short(eights, start, np.minimum(length, np.where(raw[start] < 0x80, STEM, 8))),
-        _short(eights, before, start - before),
-        _STOP[raw[before]] | (raw[start - 1] == 10),
-        _shapes(capital.view(np.uint8) + (digit.view(np.uint8) << np.uint8(1)), start, length),
-        np.searchsorted(start, begins),
+    hashed = eights[start] & _MASK[min(length, 8)]
+    stem = eights[start] & _MASK[min(length, STEM if raw[start] < 0x80 else 8)]
+    if length > 8:
+        rest = length - 8
+        hashed = hashed * _A + (eights[start + 8] & _MASK[min(rest, 8)])
+        hashed = (hashed ^ hashed >> _FOLD) * _B + eights[end - 8] + _U(rest)
+    if _SORT[raw[start]] == _DIGIT:
+        hashed = _U(length)  # all numbers of a length are one word
+    hashed = (hashed ^ hashed >> _FOLD) * _A
+    stem = (stem ^ stem >> _FOLD) * _A
+    tail = max(start, end - _TAIL)
+    shape = _SORT[raw[start]] * 32 + _SORT[raw[end - 1]] * 4 + inner
+    row[WORD] = hashed ^ (hashed >> _FOLD)
+    row[STEMS] = stem ^ (stem >> _FOLD)
+    row[TAIL] = (eights[tail] & _MASK[end - tail]) * _A
+    row[SHAPE] = _U(shape if length <= _BLOB else _STRANGE)
+
+
+@compiled
+def _width(raw: Bytes, at: int, end: int) -> int:
+    """Bytes of a character that is a word by itself; less than nought: those of a mark; nought: a letter."""
+    first, second = raw[at], raw[min(at + 1, end - 1)]
+    if first == 0xC2:
+        return -2
+    if first == 0xE2:
+        return -3
+    if first == 0xE3:
+        return -3 if second == 0x80 else 3
+    if first == 0xE0:
+        return 3 if second == 0xB8 or second == 0xB9 else 0
+    if first == 0xEF:
+        return -3 if second == 0xBC else 0
+    return 3
+
+
+@compiled
+def sort(words: Hashes, count: int, keys: Hashes, kinds: Bytes) -> None:
+    """Fills in the kind of each word: of it and the next, else of it, else of its stem; mostly nought."""
+    for at in range(count):
+        kind = _NONE
+        for way in range(3):
+            if way == 0:
+                hashed = _NONE
+                if at + 1 < count:
+                    hashed = words[at, WORD] * _A + words[at + 1, WORD] * _B
+            elif way == 1:
+                hashed = words[at, WORD]
+            else:
+                hashed = words[at, STEMS] * _C
+            slot = (hashed * _A >> _FOLD) & _SLOT_MASK
+            while keys[slot] != _NONE and kind == _NONE:
+                if keys[slot] == hashed:
+                    kind = _U(kinds[slot])
+                slot = (slot + _ONE) & _SLOT_MASK
+            if kind != _NONE:
+                break
+        words[at, KIND] = kind
+
+
+@compiled
+def numbers(words: Hashes, at: int, memory: Hashes, common: Bytes, out: Integers) -> None:
+    """The features of the next word; `memory` is kept from one to the next of a text, zeros at first.
+
+    It holds the last two kinds, where the last of them stood, how the last words were written and which of
+    them were common.
+    """
+    word, stem, kind, opens = words[at, WORD], words[at, STEMS], words[at, KIND], words[at, OPENS]
+    gap, shape = words[at, GAP], words[at, SHAPE]
+    before = words[at - 1, WORD] if at > 0 else _ONE
+    farther = words[at - 2, WORD] if at > 1 else _ONE
+    stem_before = words[at - 1, STEMS] if at > 0 else _ONE
+    stem_farther = words[at - 2, STEMS] if at > 1 else _ONE
+    distance = _U(at) - memory[2]
+    near = memory[0] if distance <= _U(REACH) else _NONE
+    far = memory[1] if near != _NONE else _NONE
+    bit = word * _B >> _KNOWN_DOWN
+    strange = _ONE ^ (_U(common[bit >> _THREE]) >> (bit & _SEVEN) & _ONE)
+    run = (memory[4] << _ONE & _FIFTEEN) | strange
+    values = (
+        word,
+        word * _A + (opens if opens != _NONE else before) * _B,
+        word * _A + farther * _C,
+        stem * _A + stem_before * _B + opens,
+        stem * _A + stem_before * _B + stem_farther * _C,
+        words[at, TAIL] * _A + opens,
+        memory[3] * _A + shape * _B + gap,
+        run * _A + shape * _B + gap,
+        kind * _A + near * _B + opens * _C,
+        kind * _A + near * _B + far * _C,
+        kind * _A + before * _B,
+        stem * _A + near * _B,
     )
+    for each in range(FEATURES):
+        value = values[each]
+        out[each] = int(((value ^ value >> _FOLD) * _SALT[each]) >> _DOWN)
+    if kind == _NONE:
+        out[8] = out[9] = out[10] = 0
+    if near == _NONE or distance > _U(CLOSE):
+        out[11] = 0
+    if kind != _NONE:
+        memory[1], memory[0], memory[2] = near, kind, _U(at)
+    memory[3] = (memory[3] << _EIGHT ^ shape) & _FORM_MASK
+    memory[4] = run
 
 
-def _runs(raw: Bytes, inside: Flags, plain: bool) -> tuple[Places, Places]:
-    """Where words start and end."""
-    if not plain:
-        return _foreign_runs(raw, inside)
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-    return np.concatenate(([0], edges[1::2])), edges[0::2]
+def joined(texts: Sequence[bytes]) -> tuple[Bytes, Hashes]:
+    """Texts in one buffer, and the same in small letters as overlapping numbers of eight bytes."""
+    raw = b"".join(texts)
+    small = raw.lower() + bytes(8)
+    return np.frombuffer(raw, np.uint8), np.ndarray((len(raw) + 1,), "<u8", small, strides=(1,))
 
 
-def _foreign_runs(raw: Bytes, inside: Flags) -> tuple[Places, Places]:
-    """Where each character of Han, kana, hangul and Thai is a word, and marks stand between words."""
-    follow = np.zeros_like(raw)
-    follow[:-1] = raw[1:]
-    narrow = raw == 0xC2
-    wide = (raw == 0xE2) | ((raw == 0xE3) & (follow == 0x80)) | ((raw == 0xEF) & (follow == 0xBC))
-    alone = (raw >= 0xE3) & (raw <= 0xED) | (raw == 0xE0) & ((follow == 0xB8) | (follow == 0xB9))
-    alone &= ~wide
-    inside[wide | narrow] = False
-    inside[1:] &= ~(wide | narrow)[:-1]
-    inside[2:] &= ~wide[:-2]
-    opening, closing = inside.copy(), np.zeros_like(inside)
-    opening[1:] &= ~inside[:-1]
-    opening |= alone & inside
-    opening[3:] |= alone[:-3] & inside[3:]
-    closing[:-1] = inside[:-1] & (~inside[1:] | opening[1:])
-    return np.flatnonzero(opening), np.flatnonzero(closing) + 1
+@compiled
+def table(raw: Bytes, eights: Hashes, known: Lexicon) -> tuple[NDArray[np.int32], Hashes]:
+    """The features of all words of one part, a row each, and their kinds."""
+    words = np.empty((len(raw) + 1, SIDES), np.uint64)
+    count = read(raw, eights, 0, len(raw), words)
+    sort(words, count, known.keys, known.kinds)
+    found = np.empty((count, FEATURES), np.int32)
+    memory, out = np.zeros(5, np.uint64), np.empty(FEATURES, np.int64)
+    for at in range(count):
+        numbers(words, at, memory, known.common, out)
+        for each in range(FEATURES):
+            found[at, each] = out[each]
+    return found, words[:count, KIND].copy()
 
 
-def _hashed(eights: NDArray[np.uint64], start: Places, length: Places) -> Hashes:
-    """Words by their first sixteen bytes, their last eight and their length."""
-    wide = eights[start] & _MASK[np.minimum(length, 8)]
-    wide *= _L[0]
-    longer = np.flatnonzero(length > 8)
-    begin, rest = start[longer], length[longer]
-    more = (eights[begin + 8] & _MASK[np.minimum(rest - 8, 8)]) * _L[1]
-    more += (eights[begin + rest - 8] + rest.astype(np.uint64)) * _L[2]
-    wide[longer] += more
-    return _folded(wide)
+def pairs(kinds: Hashes) -> NDArray[np.int32]:
+    """The features of a window: every two kinds that both are in it."""
+    present = np.unique(kinds[kinds != 0]).astype(np.int64)
+    first, second = np.triu_indices(len(present), 1)
+    return PAIRS[present[first], present[second]]
 
 
-def _short(eights: NDArray[np.uint64], start: Places, length: Places) -> Hashes:
-    """Runs by their first eight bytes."""
-    return _folded((eights[start] & _MASK[np.minimum(length, 8)]) * _L[0])
+def _pairs() -> NDArray[np.int32]:
+    """The feature of each two kinds."""
+    kinds = np.arange(KINDS, dtype=np.uint64)
+    mixed = (kinds[:, None] * _A + kinds * _B) * _C
+    return np.asarray((mixed ^ mixed >> _FOLD) * _A >> _DOWN).astype(np.int32)
 
 
-def _folded(wide: NDArray[np.uint64]) -> Hashes:
-    return _mixed((wide >> np.uint64(32)).astype(np.uint32) ^ wide.astype(np.uint32))
+PAIRS = _pairs()
 
 
-def _shapes(marks: Bytes, start: Places, length: Places) -> Hashes:
-    """One number of `_WAYS` for how a word is written; the number after them for blobs."""
-    shape = (
-        marks[start] + marks[start + (length > 1)] * np.uint8(4) + marks[start + length - 1] * np.uint8(16)
-    )
-    shape[length > _LONG] = _WAYS
-    return np.asarray(shape.astype(np.uint32))
-
-
-def _mixed(values: Hashes) -> Hashes:
-    values ^= values >> np.uint32(16)
-    values *= _K[0]
-    values ^= values >> np.uint32(13)
-    values *= _K[1]
-    return values
-
-
-class Kinds:
-    """Which kind of word a word is; a stranger is taken for a known one in a few of a thousand cases."""
-
-    def __init__(self, keys: Hashes, kinds: Bytes) -> None:
-        self.keys, self.kinds = keys, kinds
-        self._table = np.zeros(1 << _KIND_BITS, np.uint8)
-        self._table[keys >> np.uint32(32 - _KIND_BITS)] = kinds
-
-    def of(self, found: Words) -> Bytes:
-        """The kind of each word: of it and the next, else of it alone, else of its stem; 0 for most."""
-        kinds = self._look(found.stem * _K[9])
-        for hashes in (found.word, pairs(found)):
-            better = self._look(hashes)
-            np.copyto(kinds, better, where=better != 0)
-        kinds[found.first[:-1]] = EDGE
-        kinds[found.first[:-1] + 1] = EDGE
-        return kinds
-
-    def _look(self, hashes: Hashes) -> Bytes:
-        return np.asarray(self._table[hashes >> np.uint32(32 - _KIND_BITS)])
-
-
-def pairs(found: Words) -> Hashes:
-    """A hash of each word with the next."""
-    both = found.word * _K[1]
-    both[:-1] += found.word[1:] * _K[2]
-    both[-1:] += found.word[:1] * _K[2]
-    return both
+def words(text: str) -> Hashes:
+    """The words of a text's first part, a row each."""
+    raw, eights = joined(parts(text)[:1])
+    rows = np.zeros((len(raw) + 1, SIDES), np.uint64)
+    return rows[: read(raw, eights, 0, len(raw), rows)]
 
 
 def key(entry: str) -> int:
     """The hash under which a lexicon's entry is known: a word, two words, or a stem with a star."""
-    found = words(parts(entry.rstrip("*")))
+    found = words(entry.rstrip("*"))
     if entry.endswith("*"):
-        return int((found.stem * _K[9])[LEAD])
-    return int(found.word[LEAD] if len(found.word) == LEAD + 1 else pairs(found)[LEAD])
+        return int((found[:1, STEMS] * _C)[0])
+    if len(found) == 1:
+        return int(found[0, WORD])
+    return int((found[:1, WORD] * _A + found[1:2, WORD] * _B)[0])
 
 
-def numbers(found: Words, kinds: Bytes) -> list[Hashes]:
-    """The features of each word, one array for each sort of feature."""
-    kind = kinds.astype(np.uint32)
-    previous = _shifted(found.word, 1)
-    previous[found.opens] = _K[5]
-    hashed = [
-        found.word * _K[1],
-        found.stem * _K[2] + previous * _K[3],
-        found.stem * _K[4] + _shifted(found.word, 2) * _K[5],
-        _form(found) * _K[6] + kind * _K[7],
-        *_kin(kind, found.opens),
-    ]
-    return [_mixed(each) >> _SHIFT for each in hashed]
-
-
-def _form(found: Words) -> Hashes:
-    """How the words around are written, and what stands between them."""
-    shape = found.shape
-    form = shape + _shifted(shape, 1) * _K[9] + _shifted(shape, 2) * _K[10]
-    return np.asarray(form * _K[8] + found.gap)
-
-
-def _kin(kind: Hashes, opens: Flags) -> list[Hashes]:
-    """For each word of a kind, that kind with the one or two kinds that came last, if within reach."""
-    known = np.flatnonzero(kind)
-    two, three = np.zeros_like(kind), np.zeros_like(kind)
-    here = kind[known]
-    near = _shifted(here, 1)
-    near[1:] *= known[1:] - known[:-1] <= REACH
-    far = _shifted(here, 2)
-    far[1:] *= near[:-1] != 0
-    far *= near != 0
-    two[known] = here * _K[1] + near * _K[4] + opens[known] * _K[6]
-    three[known] = here * _K[2] + near * _K[5] + far * _K[7]
-    return [two, three]
-
-
-def _shifted(values: Hashes, by: int) -> Hashes:
-    moved = np.zeros_like(values)
-    moved[by:] = values[:-by]
-    return moved
+def lexicon(entries: dict[int, int], common: Hashes) -> Lexicon:
+    """The tables of kinds by key, and of the hashes of common words."""
+    keys, kinds = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
+    for entry, kind in sorted(entries.items()):
+        slot = (entry * int(_A) % (1 << 64) >> 32) % SLOTS
+        while keys[slot]:
+            slot = (slot + 1) % SLOTS
+        keys[slot], kinds[slot] = entry, kind
+    bits = np.zeros(1 << KNOWN, np.uint8)
+    bits[(common * _B >> _KNOWN_DOWN).astype(np.int64)] = 1
+    return Lexicon(keys, kinds, np.packbits(bits, bitorder="little"))

@@ -1,7 +1,8 @@
 """How much texts read like attacks on a model, and how much like instructions: a linear model, batched.
 
-A model is two tables of small integers and a few numbers. Every window of some fifty words has a score of its
-own, so that one line in a long document counts; a text is judged by its best window and by the whole.
+A model is two tables of small integers and a few numbers. Every window of sixteen and of some fifty words has
+a score of its own, so that one line in a long document counts; a text is judged by its best window and by the
+whole.
 Pure: a text's figures are the same in any batch.
 """
 
@@ -20,20 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.reading import features
-from tocsin.reading.features import LEAD, Bytes, Hashes, Kinds, Words
+from tocsin.reading.compiled import compiled
+from tocsin.reading.features import FEATURES, Bytes, Hashes, Integers, Lexicon
 
 BLOCK = 16  # words
-BLOCKS = 3  # in a window
+BLOCKS = 3  # in a window; one is a window as well
 LEAST = 8  # words that a shorter text counts as
 MODEL = Path(__file__).with_name("model.npz")
 LARGEST = 8 << 20  # bytes of a model's file
-FORMAT = 1
+FORMAT = 2
 FLAGGED = 0.5  # the one threshold: a model is calibrated to it
-LIMIT = 1200  # of a weight: six fit into 16 bits together
-FIGURES = ("best", "whole")  # of a text: its best window and all of it; the score is logistic in them
+LIMIT = 1200  # of a weight: FEATURES of them fit into 16 bits together
+DATA = frozenset({"tool", "retrieved"})  # roles in whose texts an instruction has no place
+FIGURES = ("best", "whole", "instruction", "excess")
+"""What a text is judged by: how much its best window and all of it read like an attack, how much its most
+instruction-like window reads like an instruction, and by how much that is more than the text as a whole."""
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_NO_KINDS, _ONE = np.uint64(0), np.uint64(1)
 
 
 class ModelError(Exception):
@@ -43,22 +48,16 @@ class ModelError(Exception):
 class Readings(NamedTuple):
     """What a scorer says of texts, an array each.
 
-    `score` is in [0, 1]; at `FLAGGED` sources that were left out of training keep to their false positives;
-    a text without words has 0. `instruction` is the log odds that the most instruction-like window is an
-    instruction rather than data; `excess` is how far it stands above the text as a whole.
+    `score` and `data` are in [0, 1], what a text is as said to a model and where data belongs; at `FLAGGED`
+    sources that were left out of training keep to their false positives; a text without words has 0.
+    `instruction` is the log odds that the most instruction-like window is an instruction rather than data;
+    `excess` is how far it stands above the text as a whole.
     """
 
     score: Floats
+    data: Floats
     instruction: Floats
     excess: Floats
-
-
-class Windows(NamedTuple):
-    """Runs of words, with the text each belongs to."""
-
-    start: Integers
-    size: Integers
-    text: Integers
 
 
 class Model(NamedTuple):
@@ -68,9 +67,11 @@ class Model(NamedTuple):
     instruction: NDArray[np.int16]
     units: Floats  # of the two tables' integers
     bias: Floats  # of the two
-    judge: Floats  # weights of FIGURES, and a constant
+    judges: Floats  # weights of FIGURES and a constant: a row for what is said to a model, a row for data
+    hidden: Floats  # log odds that text which was hidden has more
     keys: Hashes
     kinds: Bytes
+    common: Bytes
     about: dict[str, Any]
 
     def pack(self) -> bytes:
@@ -95,6 +96,25 @@ class Model(NamedTuple):
             total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
+    def fits(self) -> bool:
+        """Whether all arrays have the sizes that compiled code trusts."""
+        entries, slots = 1 << features.BITS, features.SLOTS
+        wanted = {
+            "attack": ((entries,), np.int16),
+            "instruction": ((entries,), np.int16),
+            "units": ((2,), np.float64),
+            "bias": ((2,), np.float64),
+            "judges": ((2, len(FIGURES) + 1), np.float64),
+            "hidden": ((1,), np.float64),
+            "keys": ((slots,), np.uint64),
+            "kinds": ((slots,), np.uint8),
+            "common": ((1 << features.KNOWN >> 3,), np.uint8),
+        }
+        arrays = {name: array for name, array in self._asdict().items() if name != "about"}
+        given = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        free = bool(np.count_nonzero(self.keys) < slots) and bool((self.kinds < features.KINDS).all())
+        return given == wanted and free
+
     @classmethod
     def unpack(cls, data: bytes) -> Model:
         """A model from a file's bytes; ModelError where they are none, or damaged."""
@@ -107,9 +127,7 @@ class Model(NamedTuple):
             model = cls(**arrays, about=about)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(f"no model: {type(error).__name__}: {error}") from error
-        if about.get("format") != FORMAT or {len(model.attack), len(model.instruction)} != {
-            1 << features.BITS
-        }:
+        if about.get("format") != FORMAT or not model.fits():
             raise ModelError(f"a model of another format: {about.get('format')}")
         if about.get("sha256") != model.digest():
             raise ModelError("the model is damaged: its digest is another")
@@ -122,86 +140,135 @@ class Scorer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.about = model.about
-        self._kinds = Kinds(model.keys, model.kinds)
-        # Both weights of a feature in one number, fetched together; they stay apart when six are added.
+        self._lexicon = Lexicon(model.keys, model.kinds, model.common)
+        # Both weights of a feature in one number, fetched together; they stay apart when all are added.
         self._table = (model.attack.astype(np.int32) << 16) + model.instruction
+        self._table[0] = 0
+        heads = (model.attack, model.instruction)
+        self._pairs = np.stack([head[features.PAIRS.T] for head in heads]).astype(np.int64)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Scorer:
         """The scorer of a model's file; without a path the one that ships, loaded once."""
         return _shipped() if path is None else cls(Model.unpack(_read(path)))
 
-    def scores(self, texts: Sequence[str], roles: Sequence[str] = ()) -> Floats:
-        """The score of each text; `roles` do not change it (instruction and excess are for data's places)."""
-        return self.read(texts).score
+    def scores(self, texts: Sequence[str], roles: Sequence[str | None] | None = None) -> Floats:
+        """The score of each text; of one in a role of `DATA` the one for data.
 
-    def read(self, texts: Sequence[str]) -> Readings:
-        """All figures of each text. A long text is as bad as its worst part."""
-        result = np.full((len(texts), 3), -np.inf)
+        Scores of one role compare over time, far below `FLAGGED` too.
+        """
+        read = self.read(texts)
+        if roles is None:
+            return read.score
+        return np.where([role in DATA for role in roles], read.data, read.score)
+
+    def read(self, texts: Sequence[str], hidden: Sequence[bool] | None = None) -> Readings:
+        """All figures of each text; `hidden` marks text that only a view shows.
+
+        A long text is as bad as its worst part.
+        """
+        result = np.full((len(texts), 4), -np.inf)
+        odds = np.zeros(len(texts)) if hidden is None else np.where(hidden, self.model.hidden, 0.0)
         for owners, parts in filled(texts):
             found = self._figures(parts)
-            np.maximum.at(result, np.array(owners), np.column_stack((self._judged(found), found[:, 2:])))
-        return Readings(result[:, 0], result[:, 1], result[:, 2])
+            judged = [self._judged(found, judge, odds[owners]) for judge in self.model.judges]
+            np.maximum.at(result, np.array(owners), np.column_stack((*judged, found[:, 2:4])))
+        return Readings(*result.T)
 
     def figures(self, texts: Sequence[str]) -> Floats:
-        """FIGURES, instruction and excess of each text's first part: what a judge is trained on."""
+        """FIGURES of each text's first part, for judges to learn from; no numbers where no words are."""
         found = [self._figures(parts) for _, parts in filled(texts, first=True)]
-        return np.concatenate(found) if found else np.zeros((0, 4))
+        return np.concatenate(found) if found else np.zeros((0, len(FIGURES)))
 
-    def _judged(self, figures: Floats) -> Floats:
+    def _judged(self, figures: Floats, judge: Floats, odds: Floats) -> Floats:
         """Logistic in the figures; no matrix product, whose rounding depends on the batch."""
-        best, whole, constant = self.model.judge
-        total = figures[:, 0] * best + figures[:, 1] * whole + constant
+        total = judge[-1] + odds
+        for weight, figure in zip(judge, figures.T, strict=False):
+            if weight:
+                total = total + figure * weight
         return np.where(np.isnan(total), 0.0, 1 / (1 + np.exp(-np.clip(np.nan_to_num(total), -40, 40))))
 
     def _figures(self, parts: Sequence[bytes]) -> Floats:
-        """Of each part, a row; a part without words has no figures in its first two columns."""
-        found = features.words(parts)
-        seen = windows(found)
-        first = np.searchsorted(seen.text, np.arange(len(parts)))
-        sizes = found.first[1:] - found.first[:-1] - LEAD
-        best, whole = np.empty((2, len(parts))), np.empty((2, len(parts)))
-        for head, weights in enumerate(self._weighed(found)):
-            total = np.zeros(len(weights) + 1, np.int64)
-            np.cumsum(weights, out=total[1:])
-            sums = total[seen.start + seen.size] - total[seen.start]
-            best[head] = np.maximum.reduceat(sums / np.sqrt(np.maximum(seen.size, LEAST)), first)
-            whole[head] = (total[found.first[1:]] - total[found.first[:-1]]) / np.sqrt(
-                np.maximum(sizes, LEAST)
-            )
-        # What a window of the usual size would have, were the text the same throughout.
-        usual = whole[1] / np.sqrt(np.maximum(sizes / (BLOCK * BLOCKS), 1))
+        """Of each part, a row."""
+        raw, eights = features.joined(parts)
+        ends = np.cumsum([len(part) for part in parts])
+        sums = _sums(raw, eights, ends, self._lexicon, self._table, self._pairs)
         units, bias = self.model.units, self.model.bias
+        # What a window of the usual size would have, were the text the same throughout.
+        usual = sums[:, [1, 3]] / np.sqrt(np.maximum(sums[:, 4:] / (BLOCK * BLOCKS), 1))
         rows = np.column_stack((
-            best[0] * units[0] + bias[0],
-            whole[0] * units[0] + bias[0],
-            best[1] * units[1] + bias[1],
-            (best[1] - usual) * units[1],
+            sums[:, 0] * units[0] + bias[0],
+            usual[:, 0] * units[0] + bias[0],
+            sums[:, 2] * units[1] + bias[1],
+            (sums[:, 2] - usual[:, 1]) * units[1],
         ))  # fmt: skip
-        rows[sizes <= 0, :2] = np.nan
+        rows[sums[:, 4] == 0] = np.nan, np.nan, -np.inf, -np.inf
         return rows
 
-    def _weighed(self, found: Words) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The two weights of each word; none for the words that only stand before a text."""
-        first, *rest = features.numbers(found, self._kinds.of(found))
-        total = self._table[first]
-        for each in rest:
-            total += self._table[each]
-        for lead in range(LEAD):
-            total[found.first[:-1] + lead] = 0
-        low = ((total + 0x8000) & 0xFFFF) - 0x8000
-        return (total - low) >> 16, low
+
+@compiled
+def _sums(
+    raw: Bytes, eights: Hashes, ends: Integers, known: Lexicon, weights: NDArray[np.int32], pairs: Integers
+) -> Floats:
+    """Of each text: the best window and the whole for both heads, and the number of words.
+
+    Windows go a block further each; the last ones go to the end, a short text has one.
+    """
+    most = features.PART // BLOCK + BLOCKS + 1
+    words = np.empty((features.PART + 1, features.SIDES), np.uint64)
+    blocks, present = np.empty((2, most), np.int64), np.empty(most, np.uint64)
+    memory, out = np.empty(5, np.uint64), np.empty(FEATURES, np.int64)
+    found = np.zeros((len(ends), 5), np.float64)
+    begin = 0
+    for text in range(len(ends)):
+        count = features.read(raw, eights, begin, ends[text], words)
+        begin = ends[text]
+        features.sort(words, count, known.keys, known.kinds)
+        used = count // BLOCK + BLOCKS
+        blocks[:, :used] = 0
+        present[:used] = 0
+        memory[:] = 0
+        for at in range(count):
+            features.numbers(words, at, memory, known.common, out)
+            total = 0
+            for each in range(FEATURES):
+                total += weights[out[each]]
+            low = ((total + 0x8000) & 0xFFFF) - 0x8000
+            blocks[0, at // BLOCK] += (total - low) >> 16
+            blocks[1, at // BLOCK] += low
+            present[at // BLOCK] |= _ONE << words[at, features.KIND]
+        found[text, 0], found[text, 2] = _best(blocks, present, pairs, count)
+        for head in range(2):
+            found[text, 2 * head + 1] = blocks[head, :used].sum() / np.sqrt(max(count, LEAST))
+        found[text, 4] = count
+    return found
 
 
-def windows(found: Words) -> Windows:
-    """The windows of each text, each a block further on; the last goes to the end; one for a short text."""
-    sizes = np.maximum(found.first[1:] - found.first[:-1] - LEAD, 0)
-    counts = np.maximum(-(-sizes // BLOCK) - BLOCKS + 1, 1)
-    text = np.repeat(np.arange(len(sizes)), counts)
-    begins = np.cumsum(counts) - counts
-    place = (np.arange(len(text)) - begins[text]) * BLOCK
-    size = np.minimum(sizes[text] - place, BLOCK * BLOCKS)
-    return Windows(found.first[text] + LEAD + place, size, text)
+@compiled
+def _best(blocks: Integers, present: Hashes, pairs: Integers, count: int) -> tuple[float, float]:
+    """For both heads the score of the best window: its words, and every two kinds that are in it."""
+    here = np.empty(features.KINDS, np.int64)
+    attack, instruction = -np.inf, -np.inf
+    short = (count - 1) // BLOCK + 1 if count > BLOCK else 0
+    for number in range(short + max((count - 1) // BLOCK + 2 - BLOCKS, 1)):
+        at, wide = (number, 1) if number < short else (number - short, BLOCKS)
+        many, first, second, kind, kinds = 0, 0, 0, 0, _NO_KINDS
+        for block in range(at, at + wide):
+            first += blocks[0, block]
+            second += blocks[1, block]
+            kinds |= present[block]
+        while kinds > _ONE:  # the first is no kind
+            kinds >>= _ONE
+            kind += 1
+            if kinds & _ONE:
+                for other in range(many):
+                    first += pairs[0, kind, here[other]]
+                    second += pairs[1, kind, here[other]]
+                here[many] = kind
+                many += 1
+        size = np.sqrt(max(min(count - at * BLOCK, BLOCK * wide), LEAST))
+        attack, instruction = max(attack, first / size), max(instruction, second / size)
+    return attack, instruction
 
 
 def filled(texts: Iterable[str], first: bool = False) -> Iterator[tuple[list[int], list[bytes]]]:
@@ -211,7 +278,7 @@ def filled(texts: Iterable[str], first: bool = False) -> Iterator[tuple[list[int
     room = features.PART
     for number, text in enumerate(texts):
         for part in features.parts(text)[: 1 if first else None]:
-            size = features.size(part)
+            size = len(part)
             if size > room and taken:
                 yield owners, taken
                 owners, taken, room = [], [], features.PART

@@ -1,18 +1,23 @@
 """One score of a text from what its rules and the model say, with the reasons.
 
-Both are calibrated to the same threshold. Rules are evidence by themselves; the model counts in full where it
-flags, and below that by less than it says, because benign text lies there: only together with a rule that
-almost fires does such a doubt decide.
+Both are calibrated to the same threshold. Each is evidence for the other: a rule that fires in a text which
+reads like no attack counts less, and one that almost fires where the model has its doubts decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from tocsin.reading.rules import Reading
-from tocsin.reading.scorer import FLAGGED
+from tocsin.reading.scorer import FLAGGED, Floats, Scorer
+from tocsin.reading.views import views
 
 TOLD = 5  # reasons
+DOUBT = 4.5  # log odds by which the model can speak against rules
+TRUST = 5.0
 
 
 class Verdict(NamedTuple):
@@ -23,15 +28,41 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...]
 
 
+def scores(scorer: Scorer, texts: Sequence[str], readings: Sequence[Reading]) -> Floats:
+    """What the model says of texts that rules have read, the highest over a text's views: a row each, as said
+    to a model and where data belongs.
+
+    What only a view shows was hidden, and is judged with the odds of hidden text.
+    """
+    read, whose, hidden = list(texts), list(range(len(texts))), [False] * len(texts)
+    for number, reading in enumerate(readings):
+        if len(reading.views) > 1:
+            more = [view.text for view in views(texts[number])[1:]]
+            read += more
+            whose += [number] * len(more)
+            hidden += [True] * len(more)
+    found = scorer.read(read, hidden)
+    best = np.zeros((len(texts), 2))
+    np.maximum.at(best, np.array(whose, np.int64), np.column_stack((found.score, found.data)))
+    return best
+
+
 def combine(rules: Reading, model: float, threshold: float = FLAGGED) -> Verdict:
-    """Rules' score and the model's as independent evidence (noisy-or)."""
-    score = 1 - (1 - rules.score) * (1 - damped(model))
+    """Rules' score and the model's as one."""
+    score = float(merged(np.array(rules.score), np.array(model)))
     return Verdict(score, score >= threshold, _reasons(rules, model))
 
 
-def damped(model: float) -> float:
-    """The model's score as evidence: itself from FLAGGED on, below that falling off with its square."""
-    return model if model >= FLAGGED else model * model / FLAGGED
+def merged(rules: Floats, model: Floats) -> Floats:
+    """Log odds added up: those of the model, not below -`DOUBT`, and for rules `TRUST` times the logarithm of
+    what their noisy-or leaves of the doubt.
+
+    A strong rule flags whatever the model says; of weaker ones, and where both only suspect, both decide.
+    """
+    sure = 1 - 1e-12
+    odds = np.log(np.clip(model, 1 - sure, sure) / np.clip(1 - model, 1 - sure, sure))
+    total = np.maximum(odds, -DOUBT) - TRUST * np.log1p(-np.minimum(rules, sure))
+    return np.asarray(1 / (1 + np.exp(-np.clip(total, -40, 40))))
 
 
 def _reasons(rules: Reading, model: float) -> tuple[str, ...]:

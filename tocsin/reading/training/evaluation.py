@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.reading import views
+from tocsin.reading import verdict
+from tocsin.reading.rules import Reading, Rules
 from tocsin.reading.scorer import FLAGGED, Floats, Scorer
-from tocsin.reading.training import learning
-from tocsin.reading.training.samples import Sample, components, distinct, weights
+from tocsin.reading.training import learning, traces
+from tocsin.reading.training.samples import OWN, Sample, components, distinct, weights
+from tocsin.reading.training.traces import Caught
 
 RATES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05)  # of false positives, at which recall is told
 _BINS = 10
-_OUTER, _INNER = 4, 2  # folds of sources: what is left out, and what is left out again to calibrate
+_OUTER, _INNER = 4, 6  # folds of sources: what is left out, and what is left out again to calibrate
+
+
+class Scores(NamedTuple):
+    """What is said of samples, an array each: by rules and model together, and by each alone."""
+
+    both: Floats
+    rules: Floats
+    model: Floats
 
 
 class Row(NamedTuple):
-    """One line of a report: a group of samples, and the share of them that was flagged."""
+    """One line of a report: a group of samples, and the shares of them that were flagged, by clusters."""
 
     name: str
     samples: int
-    flagged: float  # cluster-weighted
+    both: float
+    rules: float
+    model: float
 
 
 class Report(NamedTuple):
@@ -40,61 +53,95 @@ class Report(NamedTuple):
     calibration: list[tuple[float, float, int]]  # mean score, share of attacks, samples
 
 
-def scored(scorer: Scorer, samples: Sequence[Sample]) -> Floats:
-    """The score of each sample: the highest of its views."""
-    texts: list[str] = []
-    first = []
-    for sample in samples:
-        first.append(len(texts))
-        texts += [view.text for view in views.views(sample.text)]
-    return np.maximum.reduceat(scorer.scores(texts), first) if texts else np.zeros(0)
+def read(samples: Sequence[Sample], rules: Rules) -> list[Reading]:
+    """What the rules say of each."""
+    return rules.read([sample.text for sample in samples], [sample.place for sample in samples])
 
 
-def left_out(
-    samples: Sequence[Sample], seed: int, tell: Callable[[str], None]
-) -> tuple[list[Sample], Floats]:
-    """The score of each sample by a model that knows neither its source nor any that shares clusters with it.
+def scored(scorer: Scorer, samples: Sequence[Sample], readings: Sequence[Reading]) -> Scores:
+    """The scores of samples that the rules have read, all views counted."""
+    rules = np.array([reading.score for reading in readings])
+    found = verdict.scores(scorer, [sample.text for sample in samples], readings)
+    model = np.where([sample.data for sample in samples], found[:, 1], found[:, 0])
+    return Scores(verdict.merged(rules, model), rules, model)
 
-    Sources are left out by whole components, several at once; heads, judge and threshold come from the rest.
+
+class LeftOut(NamedTuple):
+    """Samples of sources that were left out, what was said of them, and the scorer that did not know them."""
+
+    samples: list[Sample]
+    scores: Scores
+    scorer: Scorer
+
+
+def left_out(samples: Sequence[Sample], rules: Rules, seed: int) -> Iterator[LeftOut]:
+    """The scores of each sample by a model that knows neither its source nor one that shares clusters.
+
+    Sources are left out by whole components, several at once; heads, judges and threshold come from the rest.
     """
     trainer = learning.prepare(samples, seed)
-    fold = learning.folds(trainer.group, trainer.attack, _OUTER)
-    outer = {sample.source: int(at) for sample, at in zip(trainer.samples, fold, strict=True)}
-    rest = sorted({sample.source for sample in samples} - set(outer))
+    evidence = learning.evidence(trainer.samples, rules)
+    own = np.array([sample.source == OWN for sample in trainer.samples])
+    fold = learning.folds(np.where(own, -1, trainer.group), trainer.attack, _OUTER)
+    outer = _folds(samples, trainer.samples, fold)
+    for number in range(_OUTER):
+        scorer = learning.fitted(trainer, fold != number, evidence, _INNER, {})
+        held = [sample for sample in distinct(samples) if outer[sample.source] == number]
+        yield LeftOut(held, scored(scorer, held, read(held, rules)), scorer)
+
+
+def joined(parts: Sequence[LeftOut]) -> tuple[list[Sample], Scores]:
+    """All that was left out somewhere."""
+    samples = [sample for part in parts for sample in part.samples]
+    return samples, Scores(
+        *(np.concatenate(each) for each in zip(*(part.scores for part in parts), strict=True))
+    )
+
+
+def replayed(parts: Sequence[LeftOut], rules: Rules, files: Sequence[Path]) -> Iterator[Caught]:
+    """Of each file of traces with injected results: how a scorer that does not know it tells them apart."""
+    for file in files:
+        stream = traces.results([file])
+        name = file.name.split(".")[0]
+        for part in parts:
+            if any(result.injected for result in stream) and any(
+                each.source == name for each in part.samples
+            ):
+                texts = [result.text for result in stream]
+                readings = [reading.of("tool") for reading in rules.read(texts, [None] * len(texts))]
+                model = verdict.scores(part.scorer, texts, readings)[:, 1]
+                both = verdict.merged(np.array([reading.score for reading in readings]), model)
+                yield traces.caught(stream, both, model)
+
+
+def _folds(samples: Sequence[Sample], learnt: Sequence[Sample], fold: NDArray[np.int64]) -> dict[str, int]:
+    """The fold of each source; one that nothing is learnt from is in that of its component."""
+    outer = {sample.source: int(at) for sample, at in zip(learnt, fold, strict=True)}
     root = components(samples)
-    for source in rest:
+    for source in sorted(set(root) - set(outer)):
         outer[source] = max(
             (outer[near] for near in root if near in outer and root[near] == root[source]), default=0
         )
-    judged, found = [], []
-    for number in range(_OUTER):
-        learnt = fold != number
-        inner = learning.folds(np.where(learnt, trainer.group, -1), trainer.attack, _INNER)
-        scorer = learning.fitted(trainer, learnt, inner, {})
-        held = [sample for sample in distinct(samples) if outer[sample.source] == number]
-        judged += held
-        found.append(scored(scorer, held))
-        tell(f"left out: {', '.join(sorted({sample.source for sample in held}))}")
-    return judged, np.concatenate(found)
+    return outer
 
 
-def report(samples: Sequence[Sample], scores: Floats) -> Report:
+def report(samples: Sequence[Sample], scores: Scores) -> Report:
     """Everything told about scored samples."""
     weight = np.array(weights(samples))
     attack = np.array([sample.attack for sample in samples])
     counted = np.array([not sample.aside for sample in samples])
-    flagged = scores >= FLAGGED
+    flagged = np.column_stack(scores) >= FLAGGED
     attacks = _rows(samples, attack, flagged, weight, lambda sample: f"{sample.source}/{sample.type}")
     benign = _rows(samples, ~attack, flagged, weight, lambda sample: sample.source)
     tongues = _rows(
         samples, counted, flagged, weight, lambda s: f"{s.language}/{'attack' if s.attack else 'benign'}"
     )
     groups = list(_groups(samples, attack & counted, lambda sample: sample.source))
-    curve = _curve(scores, weight, attack, groups)
-    rate = float(weight[~attack & flagged].sum() / max(weight[~attack].sum(), 1e-12))
-    mean = float(np.mean([_share(flagged, weight, each) for _, each in groups])) if groups else 0.0
+    curve = _curve(scores.both, weight, attack, groups)
+    rate = float(weight[~attack & flagged[:, 0]].sum() / max(weight[~attack].sum(), 1e-12))
+    mean = float(np.mean([_share(flagged[:, 0], weight, each) for _, each in groups])) if groups else 0.0
     at_rates = [(rate, max([r for f, r in curve if f <= rate], default=0.0)) for rate in RATES]
-    calibration = _calibration(scores, weight, attack, counted)
+    calibration = _calibration(scores.both, weight, attack, counted)
     return Report(attacks, benign, tongues, mean, rate, at_rates, curve, calibration)
 
 
@@ -117,7 +164,8 @@ def _rows(
     key: Callable[[Sample], str],
 ) -> list[Row]:
     return [
-        Row(name, len(each), _share(flagged, weight, each)) for name, each in _groups(samples, which, key)
+        Row(name, len(each), *(_share(column, weight, each) for column in flagged.T))
+        for name, each in _groups(samples, which, key)
     ]
 
 
@@ -175,8 +223,11 @@ def markdown(told: Report) -> str:
         ("benign source", told.benign, "false positives"),
         ("language", told.languages, "flagged"),
     ):
-        lines += [f"| {title} | samples | {word} |", "|---|---|---|"]
-        lines += [f"| {row.name} | {row.samples:,} | {row.flagged:.1%} |" for row in rows]
+        lines += [f"| {title} | samples | {word} | rules alone | model alone |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {row.name} | {row.samples:,} | {row.both:.1%} | {row.rules:.1%} | {row.model:.1%} |"
+            for row in rows
+        ]
         lines.append("")
     lines += ["| false positives | mean recall |", "|---|---|"]
     lines += [f"| {rate:.2%} | {recall:.1%} |" for rate, recall in told.at_rates]

@@ -1,84 +1,210 @@
-"""Texts of our own making to learn from: an attack grammar and hard negatives, expanded with a seed."""
+"""Texts of our own making to learn from: an attack grammar and hard negatives, expanded with a seed.
+
+The TOML files of this folder hold lists of phrases and families of templates; a template's {names} are filled
+from the lists, whose entries may hold names themselves. {~name} begins small and ends without its stop,
+{@list:name} is an entry of a list of carriers with something of the other list at its {here}.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from codecs import encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from hashlib import sha256
+from html import escape
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
+from tocsin.reading.language import LANGUAGES, common_words
 from tocsin.reading.training.samples import OWN, Sample
 
-_SLOT = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
-_EACH = {"attacks": 900, "benign": 1000}  # texts of a family
-_FOREIGN = 130  # texts of a language
+FILES = ("attacks", "jailbreaks", "injections", "requests", "carriers", "talk")
+TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
+_EACH = 450  # texts of a family, times its share
+_FOREIGN = {"attack": 60, "benign": 100}  # texts of a language
+_PLAIN = 60  # texts of a language that are its commonest words, which say nothing
 _BESIDE = ("{a} {b}{c}.", "{a} {b}. {d}", "{d}", "{d} {d}", "{a} {b} {c}. {d}", "{a} {b}", "{d} {a} {b}{c}")
 _GLUED = frozenset({"zh", "ja", "ko"})
-_DEPTH = 8
+_SLOT = re.compile(r"\{\{|\}\}|\{([@~]?)([^{}:]+)(?::([^{}]+))?\}")
+_DOUBLED = re.compile(r"(?<!\.)([.!?])\.(?!\.)")
+_SPACES = re.compile(r"(?<=\S) {2,}")
+_DEPTH = 12
+_AROUND = ("{blob}", "{blob}", "{blob}", "{decode}", "{ask} {blob}")
+_CODES: Mapping[str, Callable[[str], str]] = {
+    "base64": lambda text: b64encode(text.encode()).decode(),
+    "hex": lambda text: text.encode().hex(),
+    "bytes": lambda text: text.encode().hex(" "),
+    "url": lambda text: quote(text, safe=""),
+    "query": lambda text: f"https://www.example.com/search?q={quote(text)}&lang=en",
+    "html": lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+    "entities": lambda text: escape(text).replace(" ", "&nbsp;"),
+    "escapes": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+    "numbers": lambda text: " ".join(str(ord(letter)) for letter in text),
+    "wide": lambda text: "".join(
+        chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text
+    ),
+    "spaced": lambda text: " ".join(text),
+    "turned": lambda text: text[::-1],
+    "rot13": lambda text: encode(text, "rot13"),
+    "key": lambda text: f'{text.split()[0].upper()}_KEY = "{sha256(text.encode()).hexdigest()}"',
+    "repeated": lambda text: f"{text} " * 8,
+    "list": lambda text: "\n".join(f"{number}. {text}" for number in range(1, 7)),
+}
+
+Lists = Mapping[str, Sequence[str]]
+
+
+class Family(NamedTuple):
+    """Templates of one kind of text."""
+
+    name: str
+    attack: bool
+    role: str
+    type: str
+    share: float
+    templates: Sequence[str]
+
+
+class Grammar(NamedTuple):
+    """All that the files hold."""
+
+    lists: Lists
+    families: Sequence[Family]
+    tongues: Mapping[
+        str, Lists
+    ]  # by language: a, b, c and d of attacks.toml, attack and benign of tongues.toml
 
 
 @cache
-def _content(name: str) -> Mapping[str, Any]:
+def grammar() -> Grammar:
+    """The files, read once."""
+    lists: dict[str, Sequence[str]] = {}
+    families: list[Family] = []
+    tongues: dict[str, dict[str, Sequence[str]]] = {}
+    for file in FILES:
+        content = _content(file)
+        for name, entries in content["lists"].items():
+            if isinstance(entries, dict):
+                tongues[name] = {part: _entries(each) for part, each in entries.items()}
+            else:
+                lists[name] = _entries(entries)
+        families += [_family(name, table) for name, table in content["families"].items()]
+    for language, table in _content("tongues").items():
+        tongues.setdefault(language, {}).update({part: _entries(each) for part, each in table.items()})
+    return Grammar(lists, families, tongues)
+
+
+def _content(name: str) -> dict[str, Any]:
     with Path(__file__).with_name(f"{name}.toml").open("rb") as file:
-        content: dict[str, Any] = tomllib.load(file)
-    return content
+        return tomllib.load(file)
 
 
-def expand(template: str, lists: Mapping[str, Any], random: Random, depth: int = 0) -> str:
-    """A template with its names filled in; {{ and }} stand for braces."""
+def _entries(given: str | list[str]) -> Sequence[str]:
+    """A list as it is, or the lines of a text, in which \\n is a line break."""
+    if isinstance(given, list):
+        return given
+    return [line.replace("\\n", "\n") for line in given.strip("\n").split("\n")]
+
+
+def _family(name: str, table: Mapping[str, Any]) -> Family:
+    return Family(
+        name,
+        table.get("attack", False),
+        table.get("role", "user"),
+        table.get("type", name),
+        table.get("share", 1),
+        _entries(table["templates"]),
+    )
+
+
+def expand(template: str, lists: Lists, random: Random, depth: int = 0) -> str:
+    """A template with its names filled in; {{ and }} stand for braces. An unknown name is a mistake."""
 
     def fill(found: re.Match[str]) -> str:
-        name = found[1]
+        way, name, other = found.groups()
         if name is None:
             return found[0][0]
         if name == ".":
             return random.choice((".", "", "!", "."))
-        if name not in lists or depth >= _DEPTH:
-            return "{" + name + "}"
-        return expand(random.choice(lists[name]), lists, random, depth + 1)
+        if depth >= _DEPTH:
+            return ""
+        inner = {**lists, "here": lists[other]} if way == "@" else lists
+        text = expand(random.choice(inner[name]), inner, random, depth + 1)
+        return text[:1].lower() + text[1:].rstrip(" .!?") if way == "~" else text
 
     return _SLOT.sub(fill, template)
 
 
 def samples(seed: int, scale: float = 1.0) -> Iterator[Sample]:
     """All that is made here, the same for the same seed; `scale` makes more or less of it."""
-    for name, attack in (("attacks", True), ("benign", False)):
-        content = _content(name)
-        lists = {key: list(values) for key, values in content["lists"].items() if isinstance(values, list)}
-        lists.setdefault(
-            "usualdo", ["translate it", "summarise it", "answer the question", "follow the text"]
-        )
-        for family, table in content["families"].items():
-            random = Random(f"{seed} {name} {family}")
-            for number in range(int(_EACH[name] * scale * table.get("share", 1))):
-                text = _noise(expand(random.choice(table["templates"]), lists, random).strip(), random)
-                yield _sample(f"{family}-{number}", text, attack, family, table.get("role", "user"))
-    yield from _foreign(seed, scale)
+    all = grammar()
+    for family in all.families:
+        random = Random(f"{seed} {family.name}")
+        for number in range(int(_EACH * scale * family.share)):
+            lists = {**all.lists, "name": [random.choice(all.lists["name"])]}
+            text = _noise(expand(random.choice(family.templates), lists, random), random)
+            one = f"{OWN}-{family.name}-{number}"
+            yield Sample(one, text, family.attack, OWN, family.type, "en", family.role, one)
+    for language, table in all.tongues.items():
+        for side, many in _FOREIGN.items():
+            random = Random(f"{seed} {language} {side}")
+            for number in range(int(many * scale)):
+                lists = {**all.lists, **table, "name": [random.choice(all.lists["name"])]}
+                text = _foreign(language, side, lists, random)
+                one = f"{OWN}-{language}-{side}-{number}"
+                yield Sample(one, text, side == "attack", OWN, TONGUE, language, "user", one)
+
+    yield from _plain(seed, scale)
+    yield from _coded(seed, scale)
 
 
-def _foreign(seed: int, scale: float) -> Iterator[Sample]:
-    lists = _content("attacks")["lists"]
-    for language, table in lists.items():
-        if not isinstance(table, dict):
-            continue
-        random = Random(f"{seed} {language}")
-        both = {**table, "name": lists["name"]}
-        for number in range(int(_FOREIGN * scale)):
-            template = random.choice(_BESIDE)
-            text = expand(template.replace(" ", "") if language in _GLUED else template, both, random)
-            yield _sample(f"{language}-{number}", text.strip(), True, "foreign", "user", language)
+def _plain(seed: int, scale: float) -> Iterator[Sample]:
+    for language, words in zip(LANGUAGES, common_words(), strict=True):
+        random = Random(f"{seed} {language} plain")
+        for number in range(int(_PLAIN * scale)):
+            text = " ".join(random.choices(words, k=random.randint(5, 60)))
+            one = f"{OWN}-{language}-plain-{number}"
+            role = random.choice(("user", "tool"))
+            yield Sample(one, text, False, OWN, TONGUE, language, role, one)
 
 
-def _sample(id: str, text: str, attack: bool, family: str, role: str, language: str = "en") -> Sample:
-    return Sample(f"{OWN}-{id}", text, attack, OWN, family, language, role, f"{OWN}-{id}")
+def _coded(seed: int, scale: float) -> Iterator[Sample]:
+    """Harmless text in codes, and said over and over: the writing alone is no attack."""
+    lists = grammar().lists
+    for name, code in _CODES.items():
+        random = Random(f"{seed} {name}")
+        for number in range(int(_PLAIN * scale)):
+            said = expand(random.choice(("{ask}", "{said}", "{ask} {said}", "{code}")), lists, random)
+            text = expand(random.choice(_AROUND), {**lists, "blob": [code(said).replace("{", "{{")]}, random)
+            one = f"{OWN}-{name}-{number}"
+            yield Sample(one, text, False, OWN, "coded", "en", "user", one)
+
+
+def _foreign(language: str, side: str, lists: Lists, random: Random) -> str:
+    """One to three sentences of a language, or a sentence composed of its parts."""
+    templates = [f"{{{side}}}", f"{{{side}}} {{{side}}}", f"{{benign}} {{{side}}}", f"{{ask}} {{{side}}}"]
+    if side == "benign":
+        templates += [" ".join(["{benign}"] * many) for many in (3, 4, 6, 9)]
+    if side == "attack" and "d" in lists:
+        templates += ["{d}", "{benign} {d}", "{d} {attack}"]
+    if side == "attack" and "a" in lists:
+        templates += [each.replace(" ", "") if language in _GLUED else each for each in _BESIDE]
+    return _tidy(expand(random.choice(templates), lists, random))
+
+
+def _tidy(text: str) -> str:
+    """Without the marks of having been put together."""
+    return _SPACES.sub(" ", _DOUBLED.sub(r"\1", text)).strip()
 
 
 def _noise(text: str, random: Random) -> str:
     """Sometimes all small, all large, or with another end, as people write."""
-    lot = random.random()
+    text, lot = _tidy(text), random.random()
     if lot < 0.12:
         return text.lower()
     if lot < 0.15:

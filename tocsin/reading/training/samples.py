@@ -10,10 +10,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tocsin.model import Role
+from tocsin.reading.scorer import DATA
+
 NOT_TEXT = frozenset({"stream_probing_dev"})  # composed of the texts of others
 ASIDE = frozenset({"jailbreak_semantic", "agent_abuse_code_interpreter", "code_payload"})
 """Types that are judged, but neither learnt from nor counted: harmful in intent, not in form."""
 HIDDEN = "encoded_"  # types that begin so are read through views: their raw form is nothing to learn from
+_DOCUMENT = "document"  # types with this word were retrieved
+_ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "retrieved": "retrieved",
+}
 OWN = "tocsin"  # the source of what the grammar makes
 
 
@@ -37,6 +48,15 @@ class Sample(NamedTuple):
     def hidden(self) -> bool:
         return self.type.startswith(HIDDEN)
 
+    @property
+    def place(self) -> Role | None:
+        """The role as the core knows it, where it does."""
+        return _ROLES.get(self.role)
+
+    @property
+    def data(self) -> bool:
+        return self.place in DATA
+
 
 class Unreadable(Exception):
     """A file of samples is missing, broken or of another shape."""
@@ -44,10 +64,10 @@ class Unreadable(Exception):
 
 def load(folders: Sequence[str | Path]) -> list[Sample]:
     """The samples of all `*.jsonl` and `*.jsonl.gz` in folders, or of files, in the order of their names."""
-    return [sample for path in _files(folders) for sample in read(path)]
+    return [sample for path in files(folders) for sample in read(path)]
 
 
-def _files(folders: Sequence[str | Path]) -> list[Path]:
+def files(folders: Sequence[str | Path]) -> list[Path]:
     found: list[Path] = []
     for folder in map(Path, folders):
         if not folder.exists():
@@ -58,13 +78,18 @@ def _files(folders: Sequence[str | Path]) -> list[Path]:
 
 def read(path: Path) -> Iterator[Sample]:
     """The samples of one file: a record with a text is one, a trace is one for each of its messages."""
+    for number, record in enumerate(records(path), 1):
+        yield from _samples(record, f"{path.name.split('.')[0]}", number)
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of one file. Raises Unreadable."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                record = msgspec.json.decode(line, type=dict[str, Any])
+                yield msgspec.json.decode(line, type=dict[str, Any])
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise Unreadable(f"{path}:{number}: {error}") from error
-            yield from _samples(record, f"{path.name.split('.')[0]}", number)
 
 
 def _samples(record: Mapping[str, Any], file: str, number: int) -> Iterator[Sample]:
@@ -78,7 +103,7 @@ def _samples(record: Mapping[str, Any], file: str, number: int) -> Iterator[Samp
         source=str(record.get("source") or file),
         type=str(record.get("type") or label),
         language=str(record.get("lang") or "en"),
-        role=str(record.get("role") or "user"),
+        role=str(record.get("role") or ("retrieved" if _DOCUMENT in str(record.get("type")) else "user")),
         cluster=str(record.get("dup_cluster", "")) or f"{file}-{number}",
     )
     if one.text:
