@@ -26,8 +26,8 @@ from tocsin.reading.training.samples import OWN, Sample
 FILES = ("attacks", "jailbreaks", "injections", "requests", "carriers", "talk")
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
 _EACH = 450  # texts of a family, times its share
-_FOREIGN = {"attack": 60, "benign": 100}  # texts of a language
-_PLAIN = 60  # texts of a language that are its commonest words, which say nothing
+_FOREIGN = {"attack": 60, "benign": 200}  # texts of a language
+_PLAIN = 100  # texts of a language that are its commonest words, which say nothing
 _BESIDE = ("{a} {b}{c}.", "{a} {b}. {d}", "{d}", "{d} {d}", "{a} {b} {c}. {d}", "{a} {b}", "{d} {a} {b}{c}")
 _GLUED = frozenset({"zh", "ja", "ko"})
 _SLOT = re.compile(r"\{\{|\}\}|\{([@~]?)([^{}:]+)(?::([^{}]+))?\}")

@@ -281,9 +281,10 @@ def calibrate(samples: Sequence[Sample], found: Floats, rules: Floats) -> Judged
     A half is the lowest score at which `POOLED` and `MEAN` are kept to on each side; of hidden text `HIDDEN`.
     """
     data = np.array([sample.data for sample in samples])
+    attack = np.array([sample.attack for sample in samples])
     judges, hidden = np.zeros((2, len(FIGURES) + 1)), np.zeros(1)
     for row in range(2):
-        mine = np.flatnonzero((data == bool(row)) & ~np.isnan(found[:, 0])).tolist()
+        mine = _sided((data == bool(row)) & ~np.isnan(found[:, 0]), ~np.isnan(found[:, 0]), attack)
         side = [samples[at] for at in mine]
         judges[row, :-1] = _judge(side, found[mine], bool(row))
         score = found[mine] @ judges[row, :-1]
@@ -291,6 +292,13 @@ def calibrate(samples: Sequence[Sample], found: Floats, rules: Floats) -> Judged
         if not row:
             hidden[0] = -judges[0, -1] - threshold(side, score, rules[mine] * 0, HIDDEN, 2 * HIDDEN)
     return Judged(judges, np.maximum(hidden, 0.0))
+
+
+def _sided(wanted: Flags, readable: Flags, attack: Flags) -> list[int]:
+    """What is wanted, if both kinds are among it; else all."""
+    both = (wanted & attack).any() and (wanted & ~attack).any()
+    found: list[int] = np.flatnonzero(wanted if both else readable).tolist()
+    return found
 
 
 def _judge(samples: Sequence[Sample], found: Floats, data: bool) -> Floats:
@@ -312,13 +320,10 @@ def _judge(samples: Sequence[Sample], found: Floats, data: bool) -> Floats:
 
 
 def threshold(samples: Sequence[Sample], score: Floats, rules: Floats, pooled: float, mean: float) -> float:
-    """The lowest at which what is benign keeps to its shares, beside what rules flag alone.
-
-    Of data collections have too little, so what was made here counts there as well.
-    """
+    """The lowest at which what is benign keeps to its shares, beside what rules flag alone."""
     weight = np.array(weights(samples))
     source = np.array([sample.source for sample in samples])
-    benign = np.array([not sample.attack and (sample.data or sample.source != OWN) for sample in samples])
+    benign = np.array([not sample.attack for sample in samples])
     sides = [benign & (source == name) for name in sorted(set(source[benign]))]
     sides = [side for side in sides if weight[side].sum() >= _FEW] or [benign]
     mass = [weight[side].sum() for side in sides]
@@ -335,8 +340,12 @@ def threshold(samples: Sequence[Sample], score: Floats, rules: Floats, pooled: f
 
 
 def fitted(trainer: Trainer, learnt: Flags, rules: Floats, count: int, about: dict[str, Any]) -> Scorer:
-    """A scorer of the marked samples, calibrated on folds of them, each left out in turn."""
-    fold = folds(np.where(learnt, trainer.group, -1), trainer.attack, count)
+    """A scorer of the marked samples, calibrated on folds of them, each left out in turn.
+
+    The harmless texts of our own making are always learnt: what an attack shares with them says nothing.
+    """
+    harmless = np.array([sample.source == OWN and not sample.attack for sample in trainer.samples])
+    fold = folds(np.where(learnt & ~harmless, trainer.group, -1), trainer.attack, count)
     seen: list[int] = []
     found = []
     for number in range(count):

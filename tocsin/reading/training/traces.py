@@ -86,7 +86,8 @@ def caught(stream: Sequence[Result], scores: Floats, model: Floats) -> Caught:
     """
     injected = np.array([result.injected for result in stream])
     plain = scores >= FLAGGED
-    unlike = plain | _unlike(stream, np.log(model / (1 - model)))
+    kept = np.clip(model, 1e-12, 1 - 1e-12)
+    unlike = plain | _unlike(stream, np.log(kept / (1 - kept)))
     return Caught(
         len(stream),
         int(injected.sum()),
