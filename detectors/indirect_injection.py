@@ -30,7 +30,7 @@ from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 TOOLS, TEXTS, SESSIONS = 256, 64, 64  # remembered
 ORDINARY, SLOW = 1 / 60, 1 / 240  # share of a result in its tool's baseline; of one that stands out
 STEADY = 0.25  # a spread is at least this
-LEAST = -2.5  # log odds below which a text is data, however unusual
+LEAST = -0.85  # log odds (a score of 0.3) below which a text is data, however unusual
 HABIT = 0.2  # share of results at the threshold from which on they are usual for their tool
 
 

@@ -60,6 +60,10 @@ class KnownAttack(PromptDetector, frozen=True, kw_only=True, dict=True):
     ] = ()
     distance: Annotated[int, Meta(ge=0, le=15, description="bits of 64 in which a near copy may differ")] = 10
     least_characters: Annotated[int, Meta(ge=1, description="shorter texts have no neighbours")] = 80
+    alone: Annotated[
+        float,
+        Meta(gt=0, le=1, description="score from which on a text is told that no rule knows, only the model"),
+    ] = 0.9
 
     @cached_property
     def _near(self) -> Neighbours:
@@ -76,6 +80,10 @@ class KnownAttack(PromptDetector, frozen=True, kw_only=True, dict=True):
                 if near:
                     return _copy(text, *near)
         return told
+
+    def owns(self, text: TextSignal) -> bool:
+        """Whether a text is told here; the learned scorer by itself has to be surer than beside a rule."""
+        return super().owns(text) and (heaviest(text) is not None or score(text) >= self.alone)
 
     def _untold(self, text: TextSignal) -> bool:
         """Whether a text is somebody's prompt or data, and no other detector tells it."""
@@ -99,7 +107,7 @@ class KnownAttack(PromptDetector, frozen=True, kw_only=True, dict=True):
     def examples(cls) -> Sequence[KnownAttack]:
         return (
             cls(),
-            cls(threshold=0.8, confirmed=("0123456789abcdef",)),
+            cls(threshold=0.8, alone=0.5, confirmed=("0123456789abcdef",)),
             cls(distance=0, least_characters=1),
         )
 

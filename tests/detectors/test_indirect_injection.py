@@ -111,9 +111,9 @@ def test_other_sessions_the_same_tool_late_and_denied_calls_do_not_follow() -> N
 def test_a_result_unlike_all_that_its_tool_returned_is_told_though_below_the_threshold() -> None:
     app = Application()
     assert not app.works(200)
-    finding = app.returns(reads(-1.5))
+    finding = app.returns(reads(-0.5))
     assert finding is not None and finding.severity is Severity.low
-    assert finding.value == -1.5 and finding.baseline is not None and -5.3 < finding.baseline < -4.7
+    assert finding.value == -0.5 and finding.baseline is not None and -5.3 < finding.baseline < -4.7
     assert "unlike what this tool usually returns" in finding.summary
     follows = app.returns(session=f"s{app.number}", tool_name="send_mail")
     assert follows is not None and follows.severity is Severity.medium
@@ -122,16 +122,16 @@ def test_a_result_unlike_all_that_its_tool_returned_is_told_though_below_the_thr
 def test_each_tool_has_its_own_baseline() -> None:
     app = Application()
     app.works(200)
-    app.works(200, usual=-1.5, tool_name="read_mail")
-    assert app.returns(reads(-1.5), tool_name="read_mail") is None
-    assert app.returns(reads(-1.5), tool_server="other") is None
-    assert app.returns(reads(-1.5)) is not None
+    app.works(200, usual=-0.5, tool_name="read_mail")
+    assert app.returns(reads(-0.5), tool_name="read_mail") is None
+    assert app.returns(reads(-0.5), tool_server="other") is None
+    assert app.returns(reads(-0.5)) is not None
 
 
 def test_nothing_is_unlike_a_tool_that_is_not_known_yet() -> None:
     app = Application()
     assert not app.works(29)
-    assert app.returns(reads(-1.5)) is None
+    assert app.returns(reads(-0.5)) is None
 
 
 def test_ordinary_results_are_rarely_told() -> None:
@@ -160,9 +160,9 @@ def test_many_injected_results_hardly_move_the_baseline() -> None:
     app.works(200)
     before = next(iter(app.state.tools.values())).mean
     for _ in range(20):
-        app.returns(reads(-1.0))
+        app.returns(reads(-0.5))
     assert next(iter(app.state.tools.values())).mean < before + 0.2
-    assert app.returns(reads(-1.0)) is not None
+    assert app.returns(reads(-0.5)) is not None
 
 
 def test_a_message_by_the_user_with_pasted_orders_is_told_here() -> None:
@@ -215,4 +215,4 @@ def test_a_tool_in_use_keeps_its_baseline_through_a_flood_of_others() -> None:
     for number in range(1000):
         app.returns(reads(-5.0), tool_name=f"t{number}")
         app.works(number % 200 == 0)
-    assert app.returns(reads(-1.5)) is not None
+    assert app.returns(reads(-0.5)) is not None

@@ -101,10 +101,12 @@ def test_copies_in_results_count_and_those_that_others_tell_or_the_model_said_do
 
 
 def test_what_only_the_scorer_sees_is_told_quietly_and_a_copy_of_it_by_its_name() -> None:
-    finding = heard(said(score=0.87, model_score=0.87))
+    finding = heard(said(score=0.93, model_score=0.93))
     assert finding is not None and finding.severity is Severity.low
-    assert finding.summary == "a message by the user reads like an attack that no rule knows (score 0.87)"
-    copy = heard(said(score=0.87, model_score=0.87, simhash=CONFIRMED), confirmed=(f"{CONFIRMED:016x}",))
+    assert finding.summary == "a message by the user reads like an attack that no rule knows (score 0.93)"
+    assert heard(said(score=0.87, model_score=0.87)) is None
+    assert heard(said(score=0.87, model_score=0.87), alone=0.5) is not None
+    copy = heard(said(score=0.93, model_score=0.93, simhash=CONFIRMED), confirmed=(f"{CONFIRMED:016x}",))
     assert copy is not None and copy.severity is Severity.high
 
 
