@@ -15,7 +15,10 @@ from tocsin.model import Event, Finding, Severity, Signals
 FAMILY = "C7"
 KINDS = 64  # remembered
 
-Sink = Literal["html", "sql", "shell", "template", "xml", "object", "spreadsheet", "terminal", "package"]
+Sink = Literal[
+    "html", "sql", "shell", "template", "xml", "object", "spreadsheet", "terminal", "package", "directory",
+    "header", "code",
+]  # fmt: skip
 SINKS: Mapping[str, Sink] = {  # what reads the payload that a rule is about
     "payload-script": "html",
     "payload-cookie-theft": "html",
@@ -27,6 +30,11 @@ SINKS: Mapping[str, Sink] = {  # what reads the payload that a rule is about
     "payload-formula": "spreadsheet",
     "payload-terminal": "terminal",
     "payload-package": "package",
+    "payload-nosql": "sql",
+    "payload-ldap-xpath": "directory",
+    "payload-log4j-header": "header",
+    "payload-prototype": "object",
+    "payload-code-runs": "code",
 }
 
 

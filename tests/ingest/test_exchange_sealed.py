@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kafka
 
 OLD, NEW = b"o" * 32, b"n" * 32
 TEXT = "Odysseus hides in the wooden horse"
-SECRET = "AKIA" + "IOSFODNN7EXAMPLE"
+SECRET = "AKIA" + "4QZ7RMX2KD9WLPV3"
 CALL = '{"tocsin":1,"kind":"llm","user":"u%d","input":[{"role":"user","text":"%s"}]}'
 
 
