@@ -2,7 +2,7 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install demo test test-shippers test-producers check bench evaluate recordings fuzz fuzz-atheris soak dashboards docs lock
+.PHONY: help install demo test test-shippers test-producers check bench evaluate peers recordings fuzz fuzz-atheris soak dashboards docs lock
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | column -t -s '|'
@@ -42,6 +42,10 @@ bench: install  ## events a second, cost of each step, detection delay
 
 evaluate: install  ## the learned scorer by sources left out; needs the extra train
 	$(BIN)/tocsin evaluate --leave-out ../shared/data --curve docs/evaluation-curve.svg
+
+peers: install  ## five other detectors and Tocsin on the same texts; needs the extra train
+	scripts/fetch-peers
+	$(BIN)/python -m bench.peers
 
 recordings: install  ## what the events tell of real producers' recordings, fact by fact
 	$(BIN)/python -m bench.recordings
