@@ -188,9 +188,12 @@ def main() -> None:
 
 
 def _left_out(data: Path) -> tuple[list[Sample], Scores]:
-    return evaluation.left_out(
-        samples.load([data]), Rules.load(), 7, lambda text: print(text, file=sys.stderr, flush=True)
-    )
+    parts = []
+    for part in evaluation.left_out(samples.load([data]), Rules.load(), 7):
+        parts.append(part)
+        sources = ", ".join(sorted({sample.source for sample in part.samples}))
+        print(f"left out: {sources}", file=sys.stderr, flush=True)
+    return evaluation.joined(parts)
 
 
 def _named(name: str) -> str:
