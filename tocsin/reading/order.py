@@ -1,21 +1,26 @@
 """Whether elements stand in the order and at the distances that a rule asks for.
 
-The automaton tells where elements end. Where one begins is looked up only once its neighbour is near.
+One element of a pattern was seen near some places. Only where it really is are the others looked for, to its
+right and to its left.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
-from tocsin.reading.notation import Gap
+from tocsin.reading.notation import END
 from tocsin.reading.notation import Sequence as Pattern
 
 Span = tuple[int, int]
+Expression = re.Pattern[bytes]
 KEPT = 16  # matches of one pattern that are looked at
-_LONGEST = 96  # bytes of an element
+LONGEST = 96  # bytes of an element, where it is not the first that was seen
+_REACH = 1024  # bytes of any element
 _LOOK_UP = 20  # places that one look-up counts as
+_FEW = 24  # places that are tried one by one
+_SHORTER = 3  # ends of one element, from one beginning
 # Where a sentence ends, in UTF-8: marks before a blank, empty lines, full stops of East Asia and India.
 _BREAK = re.compile(rb"[.!?][\s\"')]|\n\s*\n|\xe3\x80\x82|\xef\xbc[\x81\x9f]|\xe0\xa5\xa4")
 
@@ -37,74 +42,117 @@ class Budget:
             raise Spent
 
 
-class Places:
-    """Where the elements of a view are."""
+@cache
+def expression(element: str) -> Expression:
+    """The element, without the blank that has to follow it. Raises re.error."""
+    bare = element.removesuffix(END)
+    after = f"(?={END})" if bare != element else ""
+    return re.compile((bare + after).encode(), re.DOTALL)
 
-    def __init__(
-        self, data: bytes, ends: Mapping[int, list[int]], elements: Sequence[str], budget: Budget
-    ) -> None:
-        self.data, self._ends, self._elements, self._budget = data, ends, elements, budget
-        self._starts: dict[tuple[int, int], int] = {}
 
-    def ends(self, number: int) -> Sequence[int]:
-        """Ends of one element, growing."""
-        found = self._ends.get(number, ())
-        self._budget.spend(len(found))
-        return found
+class Search:
+    """Looks for patterns in one view of a text."""
 
-    def start(self, number: int, end: int) -> int:
-        """Where the element that ends there begins, as far left as it may."""
-        key = (number, end)
-        if key not in self._starts:
-            self._budget.spend(_LOOK_UP)
-            match = _anchored(self._elements[number]).search(self.data, max(0, end - _LONGEST), end)
-            self._starts[key] = match.start() if match else end
-        return self._starts[key]
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data, self._budget = data, budget
 
-    def in_order(self, pattern: Pattern, numbers: Sequence[int]) -> list[Span]:
-        """Spans in which all elements follow one another."""
-        reached: list[tuple[int, int]] = [(end, end) for end in self.ends(numbers[0])]  # first end, last end
-        for gap, number in zip(pattern.gaps, numbers[1:], strict=True):
-            reached = self._followed(reached, number, gap)
-        return [(self.start(numbers[0], first), last) for first, last in reached[:KEPT]]
-
-    def _followed(self, before: list[tuple[int, int]], number: int, gap: Gap) -> list[tuple[int, int]]:
-        lasts = [last for _, last in before]
-        found: list[tuple[int, int]] = []
-        for end in self.ends(number) if before else ():
-            at = bisect_left(lasts, end) - 1
-            if at < 0 or end - lasts[at] > gap.widest + _LONGEST:
+    def in_order(
+        self, pattern: Pattern, elements: Sequence[Expression], seen: int, near: Iterable[Span]
+    ) -> Iterator[Span]:
+        """Spans in which all elements follow one another; the one that was seen begins near those places."""
+        for start, end in self._ways(elements[seen], near):
+            first = next(self._before(pattern, elements, seen - 1, start), -1)
+            if first < 0:
                 continue
-            start = self.start(number, end)
-            at = bisect_left(lasts, start + 1) - 1
-            if at < 0 or start - lasts[at] > gap.widest:
-                continue
-            if not (gap.sentence and _BREAK.search(self.data, lasts[at], start)):
-                found.append((before[at][0], end))
-        return found
+            last = next(self._after(pattern, elements, seen, start, end), -1)
+            if last >= 0:
+                yield first, last
 
-    def together(self, numbers: Sequence[int], within: int) -> list[Span]:
+    def together(
+        self, elements: Sequence[Expression], within: int, seen: int, near: Iterable[Span]
+    ) -> Iterator[Span]:
         """Spans that hold every element, in any order, whose ends are at most `within` bytes apart."""
-        wanted = set(numbers)
-        merged = sorted((end, number) for number in wanted for end in self.ends(number))
-        last: dict[int, int] = {}
-        found: list[Span] = []
-        for end, number in merged:
-            last[number] = end
-            if len(last) == len(wanted):
-                first, which = min((end, number) for number, end in last.items())
-                if end - first <= within:
-                    found.append((self.start(which, first), end))
-                    if len(found) == KEPT:
-                        break
-        return found
+        for start, end in self._ways(elements[seen], near):
+            places = [(end, seen, start)]
+            for number, element in enumerate(elements):
+                window = max(0, end - within - LONGEST), end + within
+                if number != seen:
+                    places += [(last, number, first) for first, last in self._within(element, *window)]
+            yield from _joined(sorted(places), len(elements), within)
+
+    def _ways(self, element: Expression, near: Iterable[Span]) -> Iterator[Span]:
+        done = 0
+        for low, high in sorted(near):
+            for found in self._within(element, max(done, low), high):
+                yield found
+                done = found[0] + 1
+            done = max(done, high)
+
+    def _within(self, element: Expression, low: int, high: int, end: int = 0) -> Iterator[Span]:
+        """Where the element begins, in those places, and ends before the end."""
+        at, end = low, end or high + _REACH
+        while at <= high:
+            if high - at < _FEW:
+                self._budget.spend(1)
+                match = element.match(self._data, at, end)
+                at += 1
+            else:
+                self._budget.spend(_LOOK_UP)
+                match = element.search(self._data, at, min(end, high + LONGEST))
+                if match is None or match.start() > high:
+                    return
+                at = match.start() + 1
+            if match:
+                yield match.span()
+
+    def _before(
+        self, pattern: Pattern, elements: Sequence[Expression], number: int, start: int
+    ) -> Iterator[int]:
+        """Where the first element begins, if this one and all before it stand before that place."""
+        if number < 0:
+            yield start
+            return
+        gap = pattern.gaps[number]
+        low = max(0, start - gap.widest - LONGEST)
+        for first, last in self._within(elements[number], low, start - 1, start + 1):
+            if 0 <= start - last <= gap.widest and self._joined(gap.sentence, last, start):
+                yield from self._before(pattern, elements, number - 1, first)
+
+    def _after(
+        self, pattern: Pattern, elements: Sequence[Expression], number: int, start: int, end: int
+    ) -> Iterator[int]:
+        """Where the last element ends, if all after this one stand behind it."""
+        if number == len(elements) - 1:
+            yield end
+            return
+        gap = pattern.gaps[number]
+        for until in self._ends(elements[number], start, end):
+            for first, last in self._within(elements[number + 1], until, until + gap.widest):
+                if self._joined(gap.sentence, until, first):
+                    yield from self._after(pattern, elements, number + 1, first, last)
+
+    def _joined(self, sentence: bool, left: int, right: int) -> bool:
+        return not (sentence and _BREAK.search(self._data, left, right))
+
+    def _ends(self, element: Expression, start: int, end: int) -> Iterator[int]:
+        """Ends of what begins there, the longest first: it may hold what should come after it."""
+        yield end
+        for _ in range(_SHORTER):
+            self._budget.spend(1)
+            match = element.match(self._data, start, end)
+            if match and match.end() == end:
+                match = element.match(self._data, start, end - 1)
+            if match is None:
+                return
+            end = match.end()
+            yield end
 
 
-_COMPILED: dict[str, re.Pattern[bytes]] = {}
-
-
-def _anchored(element: str) -> re.Pattern[bytes]:
-    """The element, ending where the search ends; without the blank that has to follow it."""
-    if element not in _COMPILED:
-        _COMPILED[element] = re.compile(rb"(?:" + element.encode() + rb")\Z", re.DOTALL)
-    return _COMPILED[element]
+def _joined(places: Iterable[tuple[int, int, int]], wanted: int, within: int) -> Iterator[Span]:
+    last: dict[int, tuple[int, int]] = {}
+    for end, number, start in places:
+        last[number] = end, start
+        if len(last) == wanted:
+            first, begins = min(last.values())
+            if end - first <= within:
+                yield begins, end

@@ -15,7 +15,7 @@ from msgspec import Meta
 from tocsin import taxonomy
 from tocsin.contracts import ConfigError
 from tocsin.model import Role
-from tocsin.reading import notation, sigma
+from tocsin.reading import notation, order, sigma
 from tocsin.reading.condition import Clause, check
 from tocsin.reading.views import NAMES
 from tocsin.registry import suggest
@@ -227,6 +227,6 @@ def _ready(name: str, file: _File, rule: Rule) -> Ready:
         raise notation.Unwritten("all: a term has no gaps")
     for each in sequences:
         for element in each.elements:
-            re.compile(element.encode())
+            order.expression(element)
     unless = tuple(re.compile(notation.element(near, file.words).encode()) for near in rule.unless)
     return Ready(rule, name, sequences, unless)

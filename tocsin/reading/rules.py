@@ -1,6 +1,6 @@
 """Rules over views: what was found, where, in which view and by which decodings.
 
-One database tells in one pass which rules could apply; only for those the places are looked at. A text's
+One pass over the text tells which rules could apply, and where; only there they are looked for. A text's
 hits weigh as independent evidence (noisy-or), the strongest of each family in full and others of the same
 family by half, and count for less where the text only talks about such words.
 """
@@ -11,19 +11,19 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from tocsin.model import Role
 from tocsin.reading import order
-from tocsin.reading.automaton import build
 from tocsin.reading.condition import Conditions
-from tocsin.reading.notation import END
+from tocsin.reading.finder import Finder, Way
 from tocsin.reading.pack import Ready, Rule, load
 from tocsin.reading.views import View, look
 
 CACHED = 4096  # texts whose reading is remembered
-PLACES = 60_000  # looked at for one text
+PLACES = 20_000  # looked at for one text
 FLAGGED = 0.5
 _NEAR = 160  # bytes around a hit in which `unless` and talk about it are looked for
 _DAMPED = 0.4
@@ -89,7 +89,7 @@ class Reading(NamedTuple):
 
 
 class Rules:
-    """All rules in one database. Its cache serves one thread."""
+    """All rules in one screen. Its cache serves one thread."""
 
     def __init__(self, ready: Sequence[Ready], engine: str = "") -> None:
         self.all = [each.rule for each in ready]
@@ -97,14 +97,7 @@ class Rules:
         # Rules for hidden text alone are about common words, so no open text is searched for them.
         self._apart = Rules(apart, engine) if 0 < len(apart) < len(ready) else None
         self._ready = [each for each in ready if each not in apart] if self._apart else list(ready)
-        self._elements: dict[str, int] = {}
-        self._sets: list[tuple[int, ...]] = []  # of elements; one for each way in which a rule may match
-        self._owner: list[tuple[int, int]] = []  # of each set: its rule, and the sequence, or -1 for `all`
-        for number, each in enumerate(self._ready):
-            self._register(number, each)
-        self._whole_words = {number for element, number in self._elements.items() if element.endswith(END)}
-        self._bare = [element.removesuffix(END) for element in self._elements]
-        self._automaton = build(list(self._elements), self._sets, engine)
+        self._finder = Finder(self._ready, engine)
         asked = [(number, clause) for number, each in enumerate(self._ready) for clause in each.clauses]
         self._conditions = Conditions(asked, engine) if asked else None
         self._cache: OrderedDict[bytes, Reading] = OrderedDict()
@@ -138,8 +131,10 @@ class Rules:
     ) -> bool:
         if self._conditions:
             self._conditioned(self._conditions, view, data, role, hits)
-        sets = self._automaton.sets(data)
-        return self._view(view, data, sets, role, budget, hits) if sets else True
+        seen, whole = self._finder.seen(data)
+        if seen:
+            self._view(view, data, seen, role, budget, hits)
+        return whole
 
     def _conditioned(
         self, conditions: Conditions, view: View, data: bytes, role: Role | None, hits: list[Hit]
@@ -152,16 +147,6 @@ class Rules:
             rule = self._ready[number].rule
             if _applies(rule, view, role):
                 hits.append(_hit(rule, view, data, span))
-
-    def _register(self, number: int, ready: Ready) -> None:
-        numbers = [
-            tuple(self._elements.setdefault(element, len(self._elements)) for element in each.elements)
-            for each in ready.sequences
-        ]
-        if ready.rule.all:
-            numbers = [tuple(each[0] for each in numbers)]
-        self._sets += numbers
-        self._owner += [(number, -1 if ready.rule.all else at) for at in range(len(numbers))]
 
     def _known(self, text: str) -> Reading:
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -193,37 +178,23 @@ class Rules:
         self,
         view: View,
         data: bytes,
-        sets: list[int],
+        seen: Iterable[tuple[Way, list[order.Span]]],
         role: Role | None,
         budget: order.Budget,
         hits: list[Hit],
-    ) -> bool:
-        """Adds one hit for each rule that matches; false where not all places were told."""
-        wanted = [number for number in sets if _applies(self._ready[self._owner[number][0]].rule, view, role)]
-        if not wanted:
-            return True
-        told, whole = self._automaton.places(data)
-        ends: dict[int, list[int]] = {}
-        for element, end in sorted(told):
-            ends.setdefault(element, []).append(end - (element in self._whole_words))
-        places = order.Places(data, ends, self._bare, budget)
+    ) -> None:
+        """Adds one hit for each rule that matches."""
+        search = order.Search(data, budget)
         found: set[int] = set()
-        for number in sorted(wanted):
-            rule, at = self._owner[number]
-            if rule in found:
+        for way, near in seen:
+            ready = self._ready[way.rule]
+            if way.rule in found or not _applies(ready.rule, view, role):
                 continue
-            for span in self._spans(number, rule, at, places):
-                if not _taken_back(self._ready[rule], data, span):
-                    found.add(rule)
-                    hits.append(_hit(self._ready[rule].rule, view, data, span))
+            for span in islice(way.spans(search, near), order.KEPT):
+                if not _taken_back(ready, data, span):
+                    found.add(way.rule)
+                    hits.append(_hit(ready.rule, view, data, span))
                     break
-        return whole
-
-    def _spans(self, number: int, rule: int, at: int, places: order.Places) -> list[order.Span]:
-        ready = self._ready[rule]
-        if at < 0:
-            return places.together(self._sets[number], ready.rule.within)
-        return places.in_order(ready.sequences[at], self._sets[number])
 
 
 def combined(hits: Iterable[Hit], hidden: Iterable[str] = ()) -> float:
