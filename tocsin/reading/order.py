@@ -90,20 +90,20 @@ class Search:
 
     def _within(self, element: Expression, low: int, high: int, end: int = 0) -> Iterator[Span]:
         """Where the element begins, in those places, and ends before the end."""
-        at, end = low, end or high + _REACH
-        while at <= high:
-            if high - at < _FEW:
-                self._budget.spend(1)
-                match = element.match(self._data, at, end)
-                at += 1
-            else:
-                self._budget.spend(_LOOK_UP)
-                match = element.search(self._data, at, min(end, high + LONGEST))
-                if match is None or match.start() > high:
-                    return
-                at = match.start() + 1
-            if match:
-                yield match.span()
+        end = end or high + _REACH
+        if high - low < _FEW:
+            self._budget.spend(max(0, high - low + 1))
+            for at in range(low, high + 1):
+                if match := element.match(self._data, at, end):
+                    yield match.span()
+            return
+        while low <= high:
+            self._budget.spend(_LOOK_UP)
+            match = element.search(self._data, low, min(end, high + LONGEST))
+            if match is None or match.start() > high:
+                return
+            low = match.start() + 1
+            yield match.span()
 
     def _before(
         self, pattern: Pattern, elements: Sequence[Expression], number: int, start: int
