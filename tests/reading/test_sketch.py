@@ -175,7 +175,7 @@ def test_without_a_key_nothing_is_sketched(monkeypatch: pytest.MonkeyPatch) -> N
     assert sketch("hello") == sketch("hello", key=KEY)
 
 
-EMPTY = Sketch("0" * 32, 0.0, (), (), (), (), 0.0, 0.0, "", "", b"\0" * 8, b"", (), False)
+EMPTY = Sketch("0" * 32, 0.0, 0.0, (), (), (), (), 0.0, 0.0, "", "", b"\0" * 8, b"", (), False)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,7 @@ EMPTY = Sketch("0" * 32, 0.0, (), (), (), (), 0.0, 0.0, "", "", b"\0" * 8, b"", 
     [
         {"digest": "x"},
         {"model": 1.5},
+        {"data": -0.1},
         {"model": float("nan")},
         {"found": (sketching.Found("a b", "A1", (), 0.5, "raw", ()),)},
         {"found": (sketching.Found("a", "a1", (), 0.5, "raw", ()),)},

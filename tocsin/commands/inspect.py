@@ -19,8 +19,8 @@ from tocsin.exits import OK, PROBLEMS
 from tocsin.model import TRUST, Role
 from tocsin.reading.redaction import Redactor
 from tocsin.reading.rules import FLAGGED, Hit, Reading, Rules
-from tocsin.reading.scorer import ModelError, Scorer
-from tocsin.reading.verdict import Verdict, combine
+from tocsin.reading.scorer import DATA, ModelError, Scorer
+from tocsin.reading.verdict import Verdict, combine, scores
 from tocsin.reading.views import views
 
 BATCH = 64  # lines read together
@@ -52,9 +52,18 @@ class Inspector:
         """What is seen in each."""
         texts = [text for one in asked for text, _ in one.texts]
         roles: list[Role | None] = [role for one in asked for _, role in one.texts]
-        readings = iter(self._rules.read(texts, roles))
-        scores = iter(self._scorer.scores(texts) if self._scorer and texts else [0.0] * len(texts))
-        return [self._told(one, [(next(readings), float(next(scores))) for _ in one.texts]) for one in asked]
+        readings = self._rules.read(texts, roles)
+        seen = iter(zip(readings, self._scores(texts, roles, readings), strict=True))
+        return [self._told(one, [next(seen) for _ in one.texts]) for one in asked]
+
+    def _scores(
+        self, texts: Sequence[str], roles: Sequence[Role | None], readings: Sequence[Reading]
+    ) -> list[float]:
+        """What the model says of each, in all its views."""
+        if self._scorer is None or not texts:
+            return [0.0] * len(texts)
+        found = scores(self._scorer, texts, readings).tolist()
+        return [data if role in DATA else prompt for role, (prompt, data) in zip(roles, found, strict=True)]
 
     def _told(self, one: Asked, seen: list[tuple[Reading, float]]) -> dict[str, Any]:
         if one.mistake:

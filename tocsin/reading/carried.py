@@ -26,6 +26,7 @@ def told(facts: Facts, key: Key, *, truncated: bool = False) -> Sketch:
     return Sketch(
         facts.digest,
         facts.model,
+        facts.data,
         tuple([_found(hit) for hit in _heaviest(reading.hits)]),
         reading.smuggled,
         facts.findings,
@@ -48,6 +49,7 @@ def known(line: Line, key: Key) -> Facts:
         sketch.digest,
         _with(Reading(), sketch),
         sketch.model,
+        sketch.data,
         sketch.findings,
         _links(sketch),
         line.length,
@@ -68,6 +70,7 @@ def claimed(line: Line, read: Facts) -> Facts:
     return read._replace(
         reading=_with(read.reading, line.sketch),
         model=max(read.model, line.sketch.model),
+        data=max(read.data, line.sketch.data),
         findings=line.sketch.findings,
         links=_links(line.sketch),
         length=line.length,

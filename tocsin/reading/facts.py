@@ -14,7 +14,8 @@ class Facts(NamedTuple):
 
     digest: str
     reading: Reading
-    model: float
+    model: float  # the learned score, said to a model
+    data: float  # the same, where data belongs
     findings: tuple[tuple[str, int], ...]
     links: tuple[Link, ...]
     length: int

@@ -20,7 +20,7 @@ from tocsin.reading import order
 from tocsin.reading.condition import Conditions
 from tocsin.reading.finder import Finder, Way
 from tocsin.reading.pack import Ready, Rule, load
-from tocsin.reading.views import View, look
+from tocsin.reading.views import Look, View, look
 
 CACHED = 4096  # texts whose reading is remembered
 PLACES = 20_000  # looked at for one text
@@ -164,7 +164,11 @@ class Rules:
 
         All are screened before any is matched: an automaton wants the processor's cache for itself.
         """
-        return [self._judged(*seen) for seen in [look(text) for text in texts]]
+        return self.judged([look(text) for text in texts])
+
+    def judged(self, seen: Sequence[Look]) -> list[Reading]:
+        """The readings of texts that were looked at."""
+        return [self._judged(*each) for each in seen]
 
     def _judged(self, views: list[View], truncated: bool) -> Reading:
         hits, complete = self.match(views)

@@ -61,6 +61,7 @@ class Sketch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     model: _Share
+    data: _Share
     found: Annotated[tuple[Found, ...], Meta(max_length=_MOST)]
     smuggled: Annotated[tuple[_Word, ...], Meta(max_length=_MOST)]
     findings: Annotated[

@@ -17,7 +17,7 @@ import numpy as np
 
 from tocsin.history import SIZE, Seen
 from tocsin.model import Event, Role, RuleHit, Signals, TextSignal
-from tocsin.reading import carried, fingerprints, language, loaded, sketch
+from tocsin.reading import carried, fingerprints, language, loaded, sketch, verdict
 from tocsin.reading.cache import Cache
 from tocsin.reading.canaries import Canaries
 from tocsin.reading.facts import Facts
@@ -25,7 +25,8 @@ from tocsin.reading.fingerprints import Hashes
 from tocsin.reading.links import links
 from tocsin.reading.redaction import Redactor
 from tocsin.reading.rules import FLAGGED, Hit
-from tocsin.reading.verdict import combine
+from tocsin.reading.scorer import DATA
+from tocsin.reading.views import look
 from tocsin.settings import ReadingSettings
 from tocsin.signals import opens_with_refusal
 
@@ -33,6 +34,7 @@ BUDGET = 131_072  # bytes of UTF-8 read of one event
 KNOWN = 4096  # texts whose reading is remembered
 SYSTEMS = 512  # system instructions of which the runs of words are remembered
 TOOLS = 1024  # sets of tool definitions
+SCORED = 6  # digits of a score: how unlikely a text is says how unusual it is for its tool
 HITS = 16  # rules told of one text, the heaviest
 FINDINGS = 16  # kinds
 Place = Literal["input", "output", "arguments", "result", "document", "tool"]
@@ -109,13 +111,13 @@ class Reader:
             cache.clear()
 
     def _told(self, asked: Asked, facts: Facts) -> TextSignal:
-        reading = facts.reading.of(asked.role)
+        reading, model = facts.reading.of(asked.role), facts.data if asked.role in DATA else facts.model
         return TextSignal(
             asked.place,
             asked.at,
             asked.role,
-            self._scaled(combine(reading, facts.model).score) if reading.hits or facts.model > 0 else 0.0,
-            facts.model,
+            self._scaled(verdict.combine(reading, model).score) if reading.hits or model > 0 else 0.0,
+            model,
             _hits(reading.hits) if reading.hits else (),
             reading.hidden,
             facts.findings,
@@ -137,7 +139,7 @@ class Reader:
         threshold = self._threshold
         if threshold != 0.5:
             score = score * (1 - threshold) / (score * (1 - threshold) + (1 - score) * threshold)
-        return round(score, 4)
+        return round(score, SCORED)
 
     def _facts(self, asked: Sequence[Asked]) -> list[Facts]:
         """Of each text; those that are not known are read together, each once."""
@@ -179,17 +181,20 @@ class Reader:
             return
         texts = [text for _, text in fresh]
         data = [text.lower().encode("utf-8", "replace") for text in texts]
-        scores = self._scorer.scores(texts).tolist()
         prints = fingerprints.prints(data, self._voters)
         findings = [self._findings(text) for text in texts]
-        readings = self._rules.fresh(texts)
+        looked = [look(text) for text in texts]
+        readings = self._rules.judged(looked)
+        scores = verdict.scores(self._scorer, texts, readings, [each.views for each in looked]).tolist()
         for number, ((digest, sketched), text) in enumerate(fresh):
             small, seen = data[number], prints[number]
+            prompt, said = (round(score, SCORED) for score in scores[number])
             script = language.script(text, small)
             yield Facts(
                 digest,
                 readings[number],
-                round(scores[number], 4),
+                prompt,
+                said,
                 findings[number],
                 links(text),
                 len(text),

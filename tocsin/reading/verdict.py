@@ -13,7 +13,7 @@ import numpy as np
 
 from tocsin.reading.rules import Reading
 from tocsin.reading.scorer import FLAGGED, Floats, Scorer
-from tocsin.reading.views import views
+from tocsin.reading.views import View, views
 
 TOLD = 5  # reasons
 DOUBT = 4.5  # log odds by which the model can speak against rules
@@ -28,16 +28,22 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def scores(scorer: Scorer, texts: Sequence[str], readings: Sequence[Reading]) -> Floats:
+def scores(
+    scorer: Scorer,
+    texts: Sequence[str],
+    readings: Sequence[Reading],
+    seen: Sequence[Sequence[View]] | None = None,
+) -> Floats:
     """What the model says of texts that rules have read, the highest over a text's views: a row each, as said
     to a model and where data belongs.
 
-    What only a view shows was hidden, and is judged with the odds of hidden text.
+    What only a view shows was hidden, and is judged with the odds of hidden text. `seen`: the views, where
+    they are known.
     """
     read, whose, hidden = list(texts), list(range(len(texts))), [False] * len(texts)
     for number, reading in enumerate(readings):
         if len(reading.views) > 1:
-            more = [view.text for view in views(texts[number])[1:]]
+            more = [view.text for view in (seen[number] if seen else views(texts[number]))[1:]]
             read += more
             whose += [number] * len(more)
             hidden += [True] * len(more)
