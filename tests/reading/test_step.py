@@ -258,7 +258,7 @@ def test_nothing_of_a_text_is_in_what_is_told_of_it() -> None:
 
 
 def test_more_text_than_is_read_is_marked() -> None:
-    parts = tuple(Message("user", f"{number} {'word ' * 20_000}") for number in range(3))
+    parts = tuple(Message("user", f"{number} {'word ' * 15_000}") for number in range(3))
     one, two, three = signals(Event(input=parts))[0].texts
     assert (one.truncated, two.truncated, three.truncated) == (False, True, True)
     assert one.length > two.length > three.length == 0

@@ -132,7 +132,7 @@ def test_without_content_nothing_that_was_said_is_left() -> None:
 def test_incidents_have_names_of_their_own_and_fit_the_time() -> None:
     for seconds in (6 * HOUR, HOUR / 2):
         simulator = Simulator(duration_seconds=seconds)
-        assert len({incident.id for incident in simulator.truth}) == len(simulator.truth) == 14
+        assert len({incident.id for incident in simulator.truth}) == len(simulator.truth) == 21
         for incident in simulator.truth:
             assert simulator.start <= incident.start < incident.end
             assert incident.start < simulator.end

@@ -50,7 +50,7 @@ def card(text: str) -> bool:
     digits = text.translate(_SEPARATORS)
     issued = digits[0] in "23456" or (len(digits) == 15 and digits.startswith("1800"))
     short = len(digits) == 12 and digits[:2] not in _MAESTRO
-    return issued and not short and len(set(digits)) > 1 and ids.luhn([int(digit) for digit in digits])
+    return issued and not short and len(set(digits)) > 1 and ids.luhn(ids.digits_of(digits))
 
 
 def iban(text: str) -> bool:

@@ -102,7 +102,8 @@ def _reach(way: Way, first: tuple[Needed, int], other: tuple[Needed, int]) -> tu
     if first[1] == other[1]:
         return first[0].before, other[0].before
     if way.pattern is None:
-        return (way.within + 2 * order.LONGEST,) * 2
+        around = way.within + 2 * order.LONGEST
+        return around, around
     low, high = sorted((first[1], other[1]))
     far = sum(gap.widest for gap in way.pattern.gaps[low:high]) + order.LONGEST * (high - low + 1)
     return (far, 0) if other[1] < first[1] else (0, far)

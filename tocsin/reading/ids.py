@@ -20,14 +20,18 @@ _PERMUTED = ((0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 5, 7, 6, 2, 8, 3, 0, 9, 4), (5,
              (2, 7, 9, 3, 8, 0, 6, 4, 1, 5), (7, 0, 4, 6, 9, 1, 3, 2, 5, 8))  # fmt: skip
 
 
+_VALUES = bytes((number - 48) % 256 for number in range(256))
+_NO_DIGITS = bytes(number for number in range(256) if not 48 <= number <= 57)
+_DOUBLED = bytes((*range(0, 10, 2), *range(1, 10, 2), *range(10, 256)))
+
+
 def digits_of(text: str) -> list[int]:
-    return [int(character) for character in text if "0" <= character <= "9"]
+    return list(text.encode("utf-8", "replace").translate(_VALUES, _NO_DIGITS))
 
 
 def luhn(digits: list[int]) -> bool:
     """The checksum of cards and of several states' numbers."""
-    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(bytes(digits[-2::-2]).translate(_DOUBLED))) % 10 == 0
 
 
 def weighed(digits: list[int], weights: tuple[int, ...]) -> int:

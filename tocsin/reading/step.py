@@ -30,7 +30,7 @@ from tocsin.reading.views import look
 from tocsin.settings import ReadingSettings
 from tocsin.signals import opens_with_refusal
 
-BUDGET = 131_072  # bytes of UTF-8 read of one event
+BUDGET = 98_304  # bytes of UTF-8 read of one event
 KNOWN = 4096  # texts whose reading is remembered
 SYSTEMS = 512  # system instructions of which the runs of words are remembered
 TOOLS = 1024  # sets of tool definitions
