@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from detectors.principal import model
 from tocsin.adwin import adwin_class
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
@@ -64,8 +65,7 @@ class Drift(Detector[Features], frozen=True, kw_only=True):
     def key(self, event: Event) -> str | None:
         if event.kind != "llm" or event.status != "ok":
             return None
-        model = event.model or event.response_model
-        return f"{event.application}/{model}" if model else None
+        return model(event)
 
     def start(self) -> Features:
         def feature() -> Feature:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from detectors.principal import model
 from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
@@ -57,8 +58,7 @@ class EmptyAnswer(Detector[Endings], frozen=True, kw_only=True):
     def key(self, event: Event) -> str | None:
         if event.kind != "llm" or event.status != "ok" or event.operation not in ANSWERS:
             return None
-        model = event.model or event.response_model
-        return f"{event.application}/{model}" if model else None
+        return model(event)
 
     def start(self) -> Endings:
         return Endings()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from detectors.principal import printable
+from detectors.principal import application, printable
 from detectors.stats import learn
 from detectors.texts import (
     READS,
@@ -94,7 +94,7 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     ] = 300.0
 
     def key(self, event: Event) -> str | None:
-        return "application:" + (event.application or "default")
+        return application(event)
 
     def start(self) -> Reading:
         return Reading()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from detectors.novelty import Known, begin, chance, meet, settled
-from detectors.principal import caller
+from detectors.principal import answering
 from detectors.rates import Change, Rate, chart_of, watch
 from detectors.secret_leak import UNCERTAIN
 from tocsin.contracts import About, Detector
@@ -55,7 +55,7 @@ class NewSensitiveType(Detector[Sensitive], frozen=True, kw_only=True):
     ] = 1e6
 
     def key(self, event: Event) -> str | None:
-        return caller(event) if event.kind in ("llm", "agent") else None
+        return answering(event)
 
     def start(self) -> Sensitive:
         return Sensitive()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from detectors.principal import application
 from detectors.stats import learn
 from detectors.texts import READS, evidence, where
 from tocsin.contracts import About, Detector
@@ -70,7 +71,7 @@ class NovelPrompt(Detector[Prompts], frozen=True, kw_only=True):
     floor: Annotated[float, Meta(ge=0, description="nats of surprise below which none is told")] = 9.0
 
     def key(self, event: Event) -> str | None:
-        return "application:" + (event.application or "default") if event.input else None
+        return application(event) if event.input else None
 
     def start(self) -> Prompts:
         return Prompts()

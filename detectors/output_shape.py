@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from detectors.principal import model
 from detectors.stats import learn
 from detectors.tails import Tail, beyond
 from tocsin.contracts import About, Detector
@@ -81,8 +82,7 @@ class OutputShape(Detector[Shape], frozen=True, kw_only=True):
     def key(self, event: Event) -> str | None:
         if event.kind != "llm" or event.status != "ok":
             return None
-        model = event.model or event.response_model
-        return f"{event.application}/{model}" if model else None
+        return model(event)
 
     def start(self) -> Shape:
         return Shape()

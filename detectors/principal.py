@@ -21,11 +21,27 @@ def conversation(event: Event) -> str | None:
     return "session:" + event.session if event.session else principal(event)
 
 
+def application(event: Event) -> str:
+    """The application; `default` where the event names none."""
+    return "application:" + (event.application or "default")
+
+
 def caller(event: Event) -> str:
     """Agent id, else agent, else application: who calls a tool."""
     if event.agent_id:
         return "agent:" + event.agent_id
-    return "agent:" + event.agent if event.agent else "application:" + (event.application or "default")
+    return "agent:" + event.agent if event.agent else application(event)
+
+
+def answering(event: Event) -> str | None:
+    """The caller whose model call or agent step may hold an answer; None for other kinds."""
+    return caller(event) if event.kind in ("llm", "agent") else None
+
+
+def model(event: Event) -> str | None:
+    """Application and model; None where the event names no model."""
+    name = event.model or event.response_model
+    return f"{event.application}/{name}" if name else None
 
 
 def printable(name: str) -> str:

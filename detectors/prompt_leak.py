@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from detectors.novelty import printable
-from detectors.principal import conversation
+from detectors.principal import application, conversation
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -59,7 +59,7 @@ class PromptLeak(Detector[Prompt], frozen=True, kw_only=True):
     def key(self, event: Event) -> str | None:
         if event.kind not in ("llm", "agent"):
             return None
-        return conversation(event) or "application:" + (event.application or "default")
+        return conversation(event) or application(event)
 
     def start(self) -> Prompt:
         return Prompt()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from detectors.novelty import digest
-from detectors.principal import principal
+from detectors.principal import model, principal
 from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
@@ -62,10 +62,7 @@ class RefusalShift(Detector[Refusals], frozen=True, kw_only=True):
     def key(self, event: Event) -> str | None:
         if event.kind != "llm" or event.status == "error":
             return None
-        if self.per == "principal":
-            return principal(event)
-        model = event.model or event.response_model
-        return f"{event.application}/{model}" if model else None
+        return principal(event) if self.per == "principal" else model(event)
 
     def start(self) -> Refusals:
         return Refusals()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from detectors.principal import conversation
+from detectors.principal import application, conversation
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
@@ -75,7 +75,7 @@ class SecretLeak(Detector[Secrets], frozen=True, kw_only=True):
     ] = Severity.low
 
     def key(self, event: Event) -> str | None:
-        return conversation(event) or "application:" + (event.application or "default")
+        return conversation(event) or application(event)
 
     def start(self) -> Secrets:
         return Secrets()

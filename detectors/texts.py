@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 import msgspec
 from msgspec import Meta
 
-from detectors.principal import principal
+from detectors.principal import application, principal
 from tocsin.contracts import Detector
 from tocsin.model import Event, Finding, RuleHit, Severity, Signals, TextSignal
 
@@ -103,7 +103,7 @@ class PromptDetector(TextDetector[Nothing], frozen=True, kw_only=True):
 
 def asker(event: Event) -> str:
     """Who is asking: the principal, else the application."""
-    return principal(event) or "application:" + (event.application or "default")
+    return principal(event) or application(event)
 
 
 def foreign(text: TextSignal) -> bool:

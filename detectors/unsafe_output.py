@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from detectors.novelty import Known, begin, chance, meet, settled
-from detectors.principal import caller
+from detectors.principal import answering
 from tocsin.contracts import About, Detector
 from tocsin.model import Event, Finding, Severity, Signals
 
@@ -71,7 +71,7 @@ class UnsafeOutput(Detector[Known], frozen=True, kw_only=True):
     ] = 0.01
 
     def key(self, event: Event) -> str | None:
-        return caller(event) if event.kind in ("llm", "agent") else None
+        return answering(event)
 
     def start(self) -> Known:
         return Known()
