@@ -12,6 +12,7 @@ from parts import pace
 from tocsin.history import Digester, History, Seen
 from tocsin.model import Document, Event, Message, Signals, TextSignal, ToolDefinition
 from tocsin.reading import step
+from tocsin.reading.views import look
 from tocsin.settings import ContentSettings, HistorySettings, ReadingSettings
 from tocsin.signals import read
 
@@ -107,7 +108,7 @@ def test_a_rule_for_one_role_is_silent_for_another() -> None:
 def _reading(text: str) -> Any:
     from tocsin.reading import loaded
 
-    return loaded.rules(READING).fresh([text])[0]
+    return loaded.rules(READING).judged([look(text)])[0]
 
 
 def test_findings_are_types_and_counts() -> None:

@@ -154,20 +154,16 @@ class Rules:
         if known is not None:
             self._cache.move_to_end(key)
             return known
-        reading = self._cache[key] = self.fresh([text])[0]
+        reading = self._cache[key] = self._judged(*look(text))
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return reading
 
-    def fresh(self, texts: Sequence[str]) -> list[Reading]:
-        """The readings of texts whoever says them, not looked up.
-
-        All are screened before any is matched: an automaton wants the processor's cache for itself.
-        """
-        return self.judged([look(text) for text in texts])
-
     def judged(self, seen: Sequence[Look]) -> list[Reading]:
-        """The readings of texts that were looked at."""
+        """The readings of texts that were looked at, whoever says them, not looked up.
+
+        All were looked at before any is matched: an automaton wants the processor's cache for itself.
+        """
         return [self._judged(*each) for each in seen]
 
     def _judged(self, views: list[View], truncated: bool) -> Reading:

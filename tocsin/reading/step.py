@@ -116,7 +116,7 @@ class Reader:
             asked.place,
             asked.at,
             asked.role,
-            self._scaled(verdict.combine(reading, model).score) if reading.hits or model > 0 else 0.0,
+            self._scaled(verdict.score(reading, model)) if reading.hits or model > 0 else 0.0,
             model,
             _hits(reading.hits) if reading.hits else (),
             reading.hidden,

@@ -54,9 +54,14 @@ def scores(
 
 
 def combine(rules: Reading, model: float, threshold: float = FLAGGED) -> Verdict:
+    """Rules' score and the model's as one, with the reasons."""
+    together = score(rules, model)
+    return Verdict(together, together >= threshold, _reasons(rules, model))
+
+
+def score(rules: Reading, model: float) -> float:
     """Rules' score and the model's as one."""
-    score = float(merged(np.array(rules.score), np.array(model)))
-    return Verdict(score, score >= threshold, _reasons(rules, model))
+    return float(merged(np.array(rules.score), np.array(model)))
 
 
 def merged(rules: Floats, model: Floats) -> Floats:
