@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from tocsin.commands.lines import batches
 from tocsin.commands.terminal import say, warn
 from tocsin.exits import OK, PROBLEMS
 from tocsin.model import TRUST, Role
@@ -23,8 +24,6 @@ from tocsin.reading.scorer import DATA, ModelError, Scorer
 from tocsin.reading.verdict import Verdict, combine, scores
 from tocsin.reading.views import views
 
-BATCH = 64  # lines read together
-LONGEST = 8 << 20  # bytes of a line
 QUOTED = 80  # characters of a quotation
 _ROLES = {"developer": "system", "human": "user", "ai": "assistant", "model": "assistant", "function": "tool"}
 
@@ -131,18 +130,12 @@ def run(options: argparse.Namespace) -> int:
         _write(seen) if options.json else _explain(seen)
         return OK
     code = OK
-    for batch in _batches(_asked(options.role)):
-        for seen in inspector.read(batch):
+    for batch in batches():
+        for seen in inspector.read([parse(line, options.role) for line in batch]):
             code = PROBLEMS if "error" in seen else code
             _write(seen)
         sys.stdout.buffer.flush()
     return code
-
-
-def _asked(role: Role | None) -> Iterator[Asked]:
-    while line := sys.stdin.buffer.readline(LONGEST):
-        if line.strip():
-            yield parse(line, role)
 
 
 def parse(line: bytes, role: Role | None = None) -> Asked:
@@ -181,18 +174,6 @@ def _message(message: Any, role: Role | None) -> Iterator[tuple[str, Role | None
 def _role(given: Any, default: Role | None) -> Role | None:
     name = _ROLES.get(given, given) if isinstance(given, str) else None
     return name if name in TRUST else default  # type: ignore[return-value]
-
-
-def _batches(asked: Iterator[Asked]) -> Iterator[list[Asked]]:
-    batch: list[Asked] = []
-    live = sys.stdin.isatty()
-    for one in asked:
-        batch.append(one)
-        if live or len(batch) == BATCH or sum(len(text) for text, _ in one.texts) > 1 << 20:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _chains(readings: Iterable[Reading]) -> list[str]:

@@ -17,13 +17,12 @@ from typing import Any
 
 import msgspec
 
+from tocsin.commands.lines import batches
 from tocsin.commands.terminal import say
 from tocsin.contracts import ConfigError
 from tocsin.exits import OK, PROBLEMS
 from tocsin.reading.sketch import VARIABLE, keyed, read, secret, sketches
 
-BATCH = 64  # lines sketched together
-LONGEST = 8 << 20  # bytes of a line
 _KEPT = ("role", "name", "tool_call_id")  # of a message: no text, but names
 
 
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         say(sketches([options.text], rules=options.rules)[0])
         return OK
     code = OK
-    for batch in _batches():
+    for batch in batches():
         for line in _sketched(batch, options.rules):
             code = PROBLEMS if "error" in line else code
             sys.stdout.buffer.write(json.dumps(line).encode() + b"\n")
@@ -58,19 +57,6 @@ def _show(line: str) -> int:
     named = dict(zip(told.sketch.__struct_fields__, shown, strict=True))
     say(json.dumps({"own": told.own, "length": told.length, "refusal": told.refusal, **named}))
     return OK
-
-
-def _batches() -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    live = sys.stdin.isatty()
-    while line := sys.stdin.buffer.readline(LONGEST):
-        if line.strip():
-            batch.append(line)
-        if batch and (live or len(batch) == BATCH or len(line) > 1 << 20):
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _sketched(lines: list[bytes], rules: list[str]) -> list[dict[str, Any]]:
