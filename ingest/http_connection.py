@@ -193,20 +193,26 @@ class Connection:
 
     async def _close(self) -> None:
         self._let_go()
-        try:
-            if self._unread:
-                await self._linger()
-            self._writer.close()
-            async with asyncio.timeout(LINGER_SECONDS):
-                await self._writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.CancelledError):
-            self._writer.transport.abort()
+        await part(self._reader, self._writer, unread=self._unread)
 
-    async def _linger(self) -> None:
-        """Read on for a moment: closing at once would reset the connection under the answer."""
-        if self._writer.can_write_eof():
-            self._writer.write_eof()
-        size = 0
+
+async def part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, unread: bool) -> None:
+    """End a connection so that its answer arrives, also where the client is still sending."""
+    try:
+        if unread:
+            await _linger(reader, writer)
+        writer.close()
         async with asyncio.timeout(LINGER_SECONDS):
-            while size < LINGER_BYTES and (piece := await self._reader.read(READ_BYTES)):
-                size += len(piece)
+            await writer.wait_closed()
+    except (OSError, TimeoutError, asyncio.CancelledError):
+        writer.transport.abort()
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read on for a moment: closing at once would reset the connection under the answer."""
+    if writer.can_write_eof():
+        writer.write_eof()
+    size = 0
+    async with asyncio.timeout(LINGER_SECONDS):
+        while size < LINGER_BYTES and (piece := await reader.read(READ_BYTES)):
+            size += len(piece)

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, Protocol
 
-from ingest.http_connection import Connection, Limits
+from ingest.http_connection import Connection, Limits, part
 from ingest.http_desk import Desk, sent_away
 from ingest.journal import Journal
 from tocsin.contracts import ConfigError, SourceUnavailable
@@ -53,6 +53,7 @@ class Receiver:
         self._journal = journal
         self._metrics, self._health = lent.metrics, lent.health
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._parting = 0  # clients that were sent away and may still be sending
         self._stop = asyncio.Event()
         self._stopping = False
         self._loop = asyncio.new_event_loop()
@@ -120,7 +121,7 @@ class Receiver:
         task = asyncio.current_task()
         assert task is not None
         if self._stopping or (len(self._connections) >= self._settings.connections and not self._make_room()):
-            await self._send_away(writer)
+            await self._send_away(reader, writer)
             return
         connection = Connection(reader, writer, self._desk, self._settings, lambda: self._stopping)
         self._connections[task] = connection
@@ -144,13 +145,18 @@ class Receiver:
         longest.cancel()
         return True
 
-    async def _send_away(self, writer: asyncio.StreamWriter) -> None:
+    async def _send_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answer = sent_away()
         lines = [f"HTTP/1.1 {answer.code} Service Unavailable", f"Content-Length: {len(answer.body)}"]
         lines += [f"{name}: {value}" for name, value in answer.headers]
         self._desk.answered(None, answer, 0, 0.0)
         writer.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
-        writer.close()
+        waits = self._parting < self._settings.connections  # in a flood nobody is waited for
+        self._parting += 1
+        try:
+            await part(reader, writer, unread=waits and not self._stopping)
+        finally:
+            self._parting -= 1
 
     async def _drain(self) -> None:
         """Idle clients leave now, the others once they were answered, or after a while."""

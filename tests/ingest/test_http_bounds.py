@@ -117,6 +117,8 @@ def test_too_many_busy_clients_are_asked_to_come_again(tmp_path: Path) -> None:
         time.sleep(2.0)  # until the server has begun with both: an idle one would be closed for the third
         reply = served.post("/events", EVENT)
         assert (reply.code, reply.headers["retry-after"]) == (503, "1")
+        whole = request("/events", EVENT)  # the answer waits until all was sent, and is not lost to a reset
+        assert served.raw(whole[:-5], whole[-5:], pause=0.2).startswith(b"HTTP/1.1 503")
         for client in busy:
             client.close()
 
