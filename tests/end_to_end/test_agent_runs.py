@@ -39,6 +39,7 @@ PARTITIONS, SOURCE_PARTITIONS = 4, 6
 KILLS = 20 * int(os.environ.get("TOCSIN_SOAK", "1"))
 SECONDS = 3.5 * KILLS  # that the stream takes, so that kills hit steady state
 LIMIT = 4 * SECONDS + 120
+DROP_SECONDS = 0.25
 
 DETECTORS = """
 [reading]
@@ -81,15 +82,19 @@ def expected_events(values: list[bytes]) -> int:
 
 
 def produce(brokers: str, topic: str, values: list[bytes], reaper: Reaper) -> None:
-    """Without keys, over all partitions: evenly in time, and on a slow machine as fast as kills come."""
+    """Without keys, over all partitions: evenly in time, and in drops while kills are behind.
+
+    The last fifth waits for the last kill; drops, because a worker is killed only where something is inserted.
+    """
     producer = KafkaProducer(bootstrap_servers=brokers, compression_type="zstd", linger_ms=5)
     started = time.monotonic()
     for number, value in enumerate(values):
         producer.send(topic, value, partition=number % SOURCE_PARTITIONS)
         share = number / len(values)
         time.sleep(max(0.0, started + SECONDS * share - time.monotonic()))
-        while reaper.kills < KILLS * share - 1 and time.monotonic() < started + LIMIT / 2:
-            time.sleep(0.05)
+        dropped = time.monotonic()
+        while reaper.kills < min(KILLS, KILLS * share / 0.8) and time.monotonic() < dropped + DROP_SECONDS:
+            time.sleep(0.02)
     producer.flush(30)
     producer.close()
 

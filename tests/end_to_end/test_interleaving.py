@@ -16,11 +16,13 @@ from tocsin.model import Alert, Event
 from tocsin.simulator import Simulator, native
 from tocsin.simulator.judge import Told, judge
 
-HOURS, RATE, PARTITIONS, WITHIN = 6, 3.0, 6, 2.0
+HOURS, RATE, PARTITIONS, WITHIN = 6, 1.0, 6, 2.0
 PLAN = Plan(
     instances=tuple(Instance(name, name, registry.resolve(where)()) for name, where in BUILTIN.items())
 )
 Sent = tuple[float, Event]
+
+pytestmark = pytest.mark.timeout(400)  # three times six hours of text is read
 
 
 @pytest.fixture(scope="module")
