@@ -19,6 +19,7 @@ from tocsin.model import Role
 from tocsin.reading import order
 from tocsin.reading.condition import Conditions
 from tocsin.reading.finder import Finder, Way
+from tocsin.reading.literals import SMALL
 from tocsin.reading.pack import Ready, Rule, load
 from tocsin.reading.views import Look, View, look
 
@@ -37,6 +38,7 @@ HIDING: Mapping[str, tuple[str, str, float]] = {
     **dict.fromkeys(("base64", "base32", "hex", "codes", "escapes", "url", "html"), ("A6", "encoded", 0.35)),
 }
 _SMUGGLED = 8  # characters from which text that nobody can see counts by itself
+_WORD = re.compile(rb"[a-z0-9\x80-\xff]{2,}")
 
 # Words before a quotation, or a question, that make what follows the subject of talk rather than an order.
 _TALK = re.compile(
@@ -93,7 +95,7 @@ class Rules:
 
     def __init__(self, ready: Sequence[Ready], engine: str = "") -> None:
         self.all = [each.rule for each in ready]
-        apart = [each for each in ready if each.rule.views and "raw" not in each.rule.views]
+        apart = [each for each in ready if _for_hidden(each.rule)]
         # Rules for hidden text alone are about common words, so no open text is searched for them.
         self._apart = Rules(apart, engine) if 0 < len(apart) < len(ready) else None
         self._ready = [each for each in ready if each not in apart] if self._apart else list(ready)
@@ -116,24 +118,33 @@ class Rules:
         hits: list[Hit] = []
         complete = True
         budget = order.Budget(PLACES)
+        known: list[bytes] = []  # the words of the views before
         for view in views:
             data = (view.text.lower() + "\n").encode("utf-8", "replace")
             try:
-                complete &= self._scan(view, data, role, budget, hits)
+                complete &= self._scan(view, data, role, budget, hits, known)
                 if self._apart and view.chain:
-                    complete &= self._apart._scan(view, data, role, budget, hits)
+                    complete &= self._apart._scan(view, data, role, budget, hits, known)
             except order.Spent:
                 return hits, False
+            if len(views) > 1:
+                known.append(b" " + data.translate(SMALL))
         return hits, complete
 
     def _scan(
-        self, view: View, data: bytes, role: Role | None, budget: order.Budget, hits: list[Hit]
+        self,
+        view: View,
+        data: bytes,
+        role: Role | None,
+        budget: order.Budget,
+        hits: list[Hit],
+        known: Sequence[bytes],
     ) -> bool:
         if self._conditions:
             self._conditioned(self._conditions, view, data, role, hits)
         seen, whole = self._finder.seen(data)
         if seen:
-            self._view(view, data, seen, role, budget, hits)
+            self._view(view, data, seen, role, budget, hits, known)
         return whole
 
     def _conditioned(
@@ -182,8 +193,9 @@ class Rules:
         role: Role | None,
         budget: order.Budget,
         hits: list[Hit],
+        known: Sequence[bytes],
     ) -> None:
-        """Adds one hit for each rule that matches."""
+        """Adds one hit for each rule that matches, in words that no view before holds."""
         search = order.Search(data, budget)
         found: set[int] = set()
         for way, near in seen:
@@ -191,7 +203,7 @@ class Rules:
             if way.rule in found or not _applies(ready.rule, view, role):
                 continue
             for span in islice(way.spans(search, near), order.KEPT):
-                if not _taken_back(ready, data, span):
+                if not _taken_back(ready, data, span) and _is_news(ready.rule, data, span, known):
                     found.add(way.rule)
                     hits.append(_hit(ready.rule, view, data, span))
                     break
@@ -237,6 +249,23 @@ def _applies(rule: Rule, view: View, role: Role | None) -> bool:
     if rule.roles and role is not None and role not in rule.roles:
         return False
     return not rule.views or view.name in rule.views
+
+
+def _for_hidden(rule: Rule) -> bool:
+    """Whether a rule is about hidden text alone."""
+    return bool(rule.views) and "raw" not in rule.views
+
+
+def _is_news(rule: Rule, data: bytes, span: tuple[int, int], known: Sequence[bytes]) -> bool:
+    """Whether words of a hit stand in no view before: a view of a whole text repeats what was said openly.
+
+    Of a rule for hidden text, which is about common words, two have to, or all.
+    """
+    if not known:
+        return True
+    words = [b" " + word + b" " for word in dict.fromkeys(_WORD.findall(data, *span))]
+    wanted = min(2 if _for_hidden(rule) else 1, len(words))
+    return all(sum(word not in view for word in words) >= wanted for view in known)
 
 
 def _taken_back(ready: Ready, data: bytes, span: tuple[int, int]) -> bool:
