@@ -38,9 +38,13 @@ _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
     "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm",
 )
-_LEET = {ord(sign): letter for sign, letter in zip("03457@$8", "oeastasb", strict=True)}
-_LEET_I = _LEET | {ord("1"): "i"}
-_LEET_L = _LEET | {ord("1"): "l"}
+_LEET = {ord(sign): letter for sign, letter in zip("034567890@$+", "oeasgtbgoast", strict=True)}
+_LEET_I = _LEET | dict.fromkeys(map(ord, "1!|"), "i")
+_LEET_L = _LEET | dict.fromkeys(map(ord, "1!|"), "l")
+_RESPELT = re.compile(r"(?<![\w@$+!|])([\w@$+!|]{1,20})(?<![!+|])(?!\w)")
+_SIGN = re.compile("[013-9@$+!|]")
+_ONES = re.compile("[1!|]")
+_SHORT = 5  # signs that may be a word although no letter is among them
 _MORSE_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MORSE_CODES = """
 .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
@@ -103,12 +107,12 @@ def words_backwards(text: str) -> str:
 
 def leet(text: str) -> str:
     """Digits and signs that stand for letters; 1 is an i."""
-    return text.translate(_LEET_I)
+    return _unleet(text, _LEET_I)
 
 
 def leet_l(text: str) -> str:
     """The same; 1 is an l."""
-    return text.translate(_LEET_L) if "1" in text else text
+    return _unleet(text, _LEET_L) if _ONES.search(text) else text
 
 
 def _runs(
@@ -174,6 +178,16 @@ def _of_codes(run: str) -> bytes:
 def _of_morse(run: str) -> bytes:
     words = re.split(r" *[/|] *| {2,}", run.replace("\u00b7", "."))
     return " ".join("".join(_DOTS[code] for code in word.split() if code in _DOTS) for word in words).encode()
+
+
+def _unleet(text: str, letters: dict[int, str]) -> str:
+    """Words that mix signs with enough letters, and short ones beside these; other numbers and codes stay."""
+    parts = _RESPELT.split(text)
+    mixed = [4 * len(_WORDY.findall(word)) >= len(word) and bool(_SIGN.search(word)) for word in parts[1::2]]
+    for at, word in enumerate(parts[1::2]):
+        if mixed[at] or (len(word) <= _SHORT and any(mixed[max(0, at - 1) : at + 2])):
+            parts[2 * at + 1] = word.translate(letters)
+    return "".join(parts)
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -118,9 +118,10 @@ class Rules:
         hits: list[Hit] = []
         complete = True
         budget = order.Budget(PLACES)
-        known: list[bytes] = []  # the words of the views before
+        words: dict[tuple[str, ...], bytes] = {}  # of views, by their steps
         for view in views:
             data = (view.text.lower() + "\n").encode("utf-8", "replace")
+            known = [words[made] for made in {(), view.chain[:-1]} if view.chain and made in words]
             try:
                 complete &= self._scan(view, data, role, budget, hits, known)
                 if self._apart and view.chain:
@@ -128,7 +129,7 @@ class Rules:
             except order.Spent:
                 return hits, False
             if len(views) > 1:
-                known.append(b" " + data.translate(SMALL))
+                words[view.chain] = words.get(view.chain, b"") + b" " + data.translate(SMALL)
         return hits, complete
 
     def _scan(
@@ -195,7 +196,7 @@ class Rules:
         hits: list[Hit],
         known: Sequence[bytes],
     ) -> None:
-        """Adds one hit for each rule that matches, in words that no view before holds."""
+        """Adds one hit for each rule that matches, in words that are not `known`."""
         search = order.Search(data, budget)
         found: set[int] = set()
         for way, near in seen:
@@ -257,15 +258,14 @@ def _for_hidden(rule: Rule) -> bool:
 
 
 def _is_news(rule: Rule, data: bytes, span: tuple[int, int], known: Sequence[bytes]) -> bool:
-    """Whether words of a hit stand in no view before: a view of a whole text repeats what was said openly.
-
-    Of a rule for hidden text, which is about common words, two have to, or all.
+    """Whether words of a hit are not in what a view was made from: one of a whole text repeats what was said
+    openly. Of a rule for hidden text, which is about common words, two have to be new, or all.
     """
     if not known:
         return True
     words = [b" " + word + b" " for word in dict.fromkeys(_WORD.findall(data, *span))]
     wanted = min(2 if _for_hidden(rule) else 1, len(words))
-    return all(sum(word not in view for word in words) >= wanted for view in known)
+    return all(sum(word not in text for word in words) >= wanted for text in known)
 
 
 def _taken_back(ready: Ready, data: bytes, span: tuple[int, int]) -> bool:

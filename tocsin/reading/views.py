@@ -31,10 +31,13 @@ _SCREENS = {
     "url": "(?:%[0-9a-f]{2}[^%]{0,8}){4}",
     "html": "(?:&(?:#x?[0-9a-f]{1,7}|[a-z]{2,8});?[^&]{0,8}){4}",
     "escapes": r"(?:\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|[0-7]{3})[^\\]{0,8}){4}",
+    # Common words that are no other words when they are turned round.
     "rot13": r"\b(?:gur|naq|lbh|lbhe|guvf|gung|jvgu|sebz|cyrnfr|vtaber|sbetrg|qvfertneq|nyy|cerivbhf"
-    r"|flfgrz|cebzcg|vafgehpgvbaf?|abj|bhgchg|erirny|cevag|znxr|jevgr)\b",
-    "reversed": r"\b(?:eht|uoy|ruoy|siht|taht|htiw|morf|esaelp|erongi|tegrof|dragersid|lla|suoiverp"
-    r"|metsys|tpmorp|s?noitcurtsni|won|tuptuo|laever|tnirp|ekam|etirw)\b",
+    r"|flfgrz|cebzcg|vafgehpgvbaf?|abj|bhgchg|erirny|cevag|znxr|jevgr|jung|jura|juvpu|unir|rirel|ehyrf"
+    r"|nafjre|ercrng|nobir|orsber|gryy|tvir|fubj|zhfg|sbyybj|arire|nyjnlf|nalguvat|rirelguvat)\b",
+    "reversed": r"\b(?:eht|uoy|ruoy|siht|taht|htiw|morf|esaelp|erongi|tegrof|dragersid|suoiverp|metsys"
+    r"|tpmorp|s?noitcurtsni|tuptuo|laever|tnirp|ekam|etirw|tahw|nehw|hcihw|evah|yreve|selur|rewsna|taeper"
+    r"|evoba|erofeb|llet|evig|wohs|tsum|wollof|syawla|gnihtyna|gnihtyreve)\b",
     "leet": r"[a-z][013457@$][a-z@$0-9].{0,40}[a-z0-9@$][013457@$][a-z]",
     "spaced": r"\b(?:[a-z0-9@$][ .\-_*|/,~]{1,3}){7}[a-z0-9]\b",
 }
