@@ -84,7 +84,7 @@ def expected_events(values: list[bytes]) -> int:
 def produce(brokers: str, topic: str, values: list[bytes], reaper: Reaper) -> None:
     """Without keys, over all partitions: evenly in time, and in drops while kills are behind.
 
-    The last fifth waits for the last kill; drops, because a worker is killed only where something is inserted.
+    The last fifth waits for the last kill; drops, since a worker is killed only where something is inserted.
     """
     producer = KafkaProducer(bootstrap_servers=brokers, compression_type="zstd", linger_ms=5)
     started = time.monotonic()
