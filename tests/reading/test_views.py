@@ -57,7 +57,6 @@ HIDDEN = {
     "dotted": "  ".join(".".join(word) for word in SAID.split()),
     "dotted, with blanks between words": " ".join(".".join(word) for word in SAID.split()),
     "dashes with blanks around": " / ".join(" - ".join(word) for word in SAID.split()),
-        SAID.replace(" ", "").replace("sister", "user").replace("garden", "chat")
     "base64 twice": base64.b64encode(base64.b64encode(SAID.encode())).decode(),
     "rot13 in hex": codecs.encode(SAID, "rot13").encode().hex(),
 }
