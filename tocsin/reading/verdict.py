@@ -6,7 +6,8 @@ reads like no attack counts less, and one that almost fires where the model has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,11 @@ from tocsin.reading.views import View, views
 TOLD = 5  # reasons
 DOUBT = 4.5  # log odds by which the model can speak against rules
 TRUST = 5.0
+_SAME_LETTERS = frozenset(
+    {"folded", "stripped"}
+)  # views that differ from what they are of in single characters
+_JOINED = re.compile("[A-Za-z](?=[A-Za-z])")
+_SHOWN = 4  # letters that stand together in such a view alone, from which it shows what was hidden
 
 
 class Verdict(NamedTuple):
@@ -40,17 +46,37 @@ def scores(
     What only a view shows was hidden, and is judged with the odds of hidden text. `seen`: the views, where
     they are known.
     """
-    read, whose, hidden = list(texts), list(range(len(texts))), [False] * len(texts)
-    for number, reading in enumerate(readings):
-        if len(reading.views) > 1:
-            more = [view.text for view in (seen[number] if seen else views(texts[number]))[1:]]
-            read += more
-            whose += [number] * len(more)
-            hidden += [True] * len(more)
+    read, whose, hidden = list[str](), list[int](), list[bool]()
+    for number, (text, reading) in enumerate(zip(texts, readings, strict=True)):
+        raw = View("raw", text, (), 0, len(text))
+        others = (seen[number] if seen else views(text))[1:] if len(reading.views) > 1 else ()
+        for said, was_hidden in _judged(raw, others):
+            read.append(said)
+            whose.append(number)
+            hidden.append(was_hidden)
     found = scorer.read(read, hidden)
     best = np.zeros((len(texts), 2))
     np.maximum.at(best, np.array(whose, np.int64), np.column_stack((found.score, found.data)))
     return best
+
+
+def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
+    """The texts that the model reads, and whether each was hidden.
+
+    A text that nobody could read as it was written is read in its readable view alone; one in which merely
+    marks are folded was not hidden; of two ways to undo leetspeak one will do.
+    """
+    readable = True
+    for view in others:
+        hidden = True
+        if view.name in _SAME_LETTERS and len(view.chain) == 1:
+            stretch = raw.text[view.start : view.end]
+            hidden = len(_JOINED.findall(view.text)) >= len(_JOINED.findall(stretch)) + _SHOWN
+            readable &= not hidden or len(stretch) < len(raw.text)
+        if view.name != "leet_l":
+            yield view.text, hidden
+    if readable:
+        yield raw.text, False
 
 
 def combine(rules: Reading, model: float, threshold: float = FLAGGED) -> Verdict:
