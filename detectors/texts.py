@@ -36,7 +36,7 @@ TELLS: Mapping[str, str] = {
     "A13": "dangerous_command",
 }
 UNSEEN = frozenset({"tags", "selectors", "zero_width_bits", "stripped"})  # ways of hiding
-RESPELT = frozenset({"folded", "leet", "leet_l", "spaced"})
+RESPELT = frozenset({"folded", "leet", "spaced"})
 FOREIGN = frozenset({"result", "document", "tool"})  # places that hold what others than the user wrote
 OUTPUT, DATA, COMMAND = "C", "A9", "A13"  # families: of outputs, of orders in data, of commands
 WHERE: Mapping[str, str] = {

@@ -43,8 +43,9 @@ _LEET_I = _LEET | dict.fromkeys(map(ord, "1!|"), "i")
 _LEET_L = _LEET | dict.fromkeys(map(ord, "1!|"), "l")
 _RESPELT = re.compile(r"(?<![\w@$+!|])([\w@$+!|]{1,20})(?<![!+|])(?!\w)")
 _SIGN = re.compile("[013-9@$+!|]")
-_ONES = re.compile("[1!|]")
 _SHORT = 5  # signs that may be a word although no letter is among them
+_HASH = re.compile(r"\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{4,20}\b", re.IGNORECASE)
+_SEVERAL = 2  # words
 _MORSE_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MORSE_CODES = """
 .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
@@ -105,14 +106,19 @@ def words_backwards(text: str) -> str:
     return _WORD.sub(lambda match: match[0][::-1], text)
 
 
-def leet(text: str) -> str:
-    """Digits and signs that stand for letters; 1 is an i."""
-    return _unleet(text, _LEET_I)
-
-
-def leet_l(text: str) -> str:
-    """The same; 1 is an l."""
-    return _unleet(text, _LEET_L) if _ONES.search(text) else text
+def leet(text: str, words: frozenset[str]) -> str:
+    """Digits and signs that stand for letters, where that makes several known words, or half the text has
+    them: not where numbers and codes stand here and there."""
+    parts = _RESPELT.split(text)
+    given = parts[1::2]
+    mixed = [_is_mixed(word) for word in given]
+    known = 0
+    for at, word in enumerate(given):
+        if mixed[at] or (len(word) <= _SHORT and any(mixed[max(0, at - 1) : at + 2])):
+            told = parts[2 * at + 1] = _unleet(word, words)
+            known += mixed[at] and len(told) > 2 and told.lower() in words
+    respelt = sum(mixed) - len(_HASH.findall(text))
+    return "".join(parts) if known >= _SEVERAL or 2 * respelt >= max(len(given), 8) else text
 
 
 def _runs(
@@ -180,14 +186,15 @@ def _of_morse(run: str) -> bytes:
     return " ".join("".join(_DOTS[code] for code in word.split() if code in _DOTS) for word in words).encode()
 
 
-def _unleet(text: str, letters: dict[int, str]) -> str:
-    """Words that mix signs with enough letters, and short ones beside these; other numbers and codes stay."""
-    parts = _RESPELT.split(text)
-    mixed = [4 * len(_WORDY.findall(word)) >= len(word) and bool(_SIGN.search(word)) for word in parts[1::2]]
-    for at, word in enumerate(parts[1::2]):
-        if mixed[at] or (len(word) <= _SHORT and any(mixed[max(0, at - 1) : at + 2])):
-            parts[2 * at + 1] = word.translate(letters)
-    return "".join(parts)
+def _is_mixed(word: str) -> bool:
+    """Whether signs and enough letters make up a word; numbers and codes have fewer."""
+    return 4 * len(_WORDY.findall(word)) >= len(word) and bool(_SIGN.search(word))
+
+
+def _unleet(word: str, words: frozenset[str]) -> str:
+    """The word with 1 as an i, or as an l where only that is a known word."""
+    told, other = word.translate(_LEET_I), word.translate(_LEET_L)
+    return other if other.lower() in words and told.lower() not in words else told
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -33,7 +33,7 @@ _DAMPED = 0.4
 HIDING: Mapping[str, tuple[str, str, float]] = {
     **dict.fromkeys(("tags", "selectors", "zero_width_bits"), ("A4", "smuggled", 0.85)),
     **dict.fromkeys(("stripped",), ("A4", "interspersed", 0.5)),
-    **dict.fromkeys(("folded", "leet", "leet_l", "spaced"), ("A5", "respelt", 0.5)),
+    **dict.fromkeys(("folded", "leet", "spaced"), ("A5", "respelt", 0.5)),
     **dict.fromkeys(("reversed", "words_reversed", "rot13", "morse", "binary"), ("A6", "turned", 0.5)),
     **dict.fromkeys(("base64", "base32", "hex", "codes", "escapes", "url", "html"), ("A6", "encoded", 0.35)),
 }

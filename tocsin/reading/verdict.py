@@ -64,7 +64,7 @@ def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
     """The texts that the model reads, and whether each was hidden.
 
     A text that nobody could read as it was written is read in its readable view alone; one in which merely
-    marks are folded was not hidden; of two ways to undo leetspeak one will do.
+    marks are folded was not hidden.
     """
     readable = True
     for view in others:
@@ -73,8 +73,7 @@ def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
             stretch = raw.text[view.start : view.end]
             hidden = len(_JOINED.findall(view.text)) >= len(_JOINED.findall(stretch)) + _SHOWN
             readable &= not hidden or len(stretch) < len(raw.text)
-        if view.name != "leet_l":
-            yield view.text, hidden
+        yield view.text, hidden
     if readable:
         yield raw.text, False
 

@@ -53,10 +53,10 @@ _WHOLE: dict[str, tuple[tuple[str, Callable[[str], str]], ...]] = {
     "escapes": (("escapes", decode.escapes),),
     "rot13": (("rot13", decode.rot13),),
     "reversed": (("reversed", decode.backwards), ("words_reversed", decode.words_backwards)),
-    "leet": (("leet", decode.leet), ("leet_l", decode.leet_l)),
+    "leet": (("leet", partial(decode.leet, words=WORDS)),),
     "spaced": (("spaced", partial(spacing.together, words=WORDS)),),
 }
-_ONCE = frozenset({"rot13", "reversed", "words_reversed", "leet", "leet_l", "spaced", "folded", "stripped"})
+_ONCE = frozenset({"rot13", "reversed", "words_reversed", "leet", "spaced", "folded", "stripped"})
 STEPS = (*_RUNS, "base32", "binary", "codes", "tags", "selectors", "zero_width_bits", "folded", "stripped")
 NAMES = (
     "raw",
