@@ -187,8 +187,10 @@ def _of_morse(run: str) -> bytes:
 
 
 def _is_mixed(word: str) -> bool:
-    """Whether signs and enough letters make up a word; numbers and codes have fewer."""
-    return 4 * len(_WORDY.findall(word)) >= len(word) and bool(_SIGN.search(word))
+    """Whether signs and enough letters make up a word; numbers and codes have fewer, blobs mix their cases."""
+    letters = "".join(_WORDY.findall(word))
+    cased = letters[1:] in (letters[1:].lower(), letters[1:].upper())
+    return 4 * len(letters) >= len(word) and cased and bool(_SIGN.search(word))
 
 
 def _unleet(word: str, words: frozenset[str]) -> str:
