@@ -187,7 +187,7 @@ def _of_morse(run: str) -> bytes:
 
 
 def _is_mixed(word: str) -> bool:
-    """Whether signs and enough letters make up a word; numbers and codes have fewer, blobs mix their cases."""
+    """Whether signs and enough letters make up a word; codes have fewer, blobs mix their cases."""
     letters = "".join(_WORDY.findall(word))
     cased = letters[1:] in (letters[1:].lower(), letters[1:].upper())
     return 4 * len(letters) >= len(word) and cased and bool(_SIGN.search(word))
