@@ -41,7 +41,7 @@ _ROT13 = str.maketrans(
 _LEET = {ord(sign): letter for sign, letter in zip("034567890@$+", "oeasgtbgoast", strict=True)}
 _LEET_I = _LEET | dict.fromkeys(map(ord, "1!|"), "i")
 _LEET_L = _LEET | dict.fromkeys(map(ord, "1!|"), "l")
-_RESPELT = re.compile(r"(?<![\w@$+!|])([\w@$+!|]{1,20})(?<![!+|])(?!\w)")
+_RESPELT = re.compile(r"(?<![\w@$+!|\\#%])([\w@$+!|]{1,20})(?<![!+|])(?!\w)")
 _SIGN = re.compile("[013-9@$+!|]")
 _SHORT = 5  # signs that may be a word although no letter is among them
 _HASH = re.compile(r"\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{4,20}\b", re.IGNORECASE)
