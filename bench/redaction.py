@@ -1,7 +1,8 @@
 """How much of labelled secrets and personal data the patterns find, on data that they were not made from.
 
-Misses of the half `seen` were looked at while the patterns were written, those of `unseen` never. Records
-weigh 1 / size of their cluster of near-duplicates. Reads ../shared/data; prints JSON.
+Misses and false findings of the part `seen` (three quarters) were looked at while the patterns were written,
+those of `unseen` never. Records weigh 1 / size of their cluster of near-duplicates. Reads ../shared/data;
+prints JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from tocsin.reading.redaction import Redactor
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-HALVES = ("seen", "unseen")
+PARTS = ("seen", "unseen")
 PERSONAL = (
     *("CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "PHONE_NUMBER", "US_SSN"),
     *("PERSON", "STREET_ADDRESS"),  # no pattern finds these
@@ -41,9 +42,9 @@ def rows(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def half_of(row: dict[str, Any]) -> str:
+def part_of(row: dict[str, Any]) -> str:
     cluster = str(row.get("dup_cluster", row["id"]))
-    return HALVES[int(sha256(cluster.encode()).hexdigest(), 16) % 2]
+    return "unseen" if int(sha256(cluster.encode()).hexdigest(), 16) % 4 == 3 else "seen"
 
 
 def weights(some: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], float]]:
@@ -52,34 +53,38 @@ def weights(some: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], float]
     return [(row, 1 / sizes[row.get("dup_cluster", row["id"])]) for row in some]
 
 
-def secrets(redactor: Redactor, half: str) -> dict[str, float]:
+def secrets(redactor: Redactor, part: str) -> dict[str, float]:
     """Of test strings of a secret scanner. Those that its own rule must not flag may be secrets to others.
 
-    `as_itself`: flagged by a typed pattern, not by the words around it alone.
+    Found is what an analyst would be told, replaced what would not be stored. `as_itself`: found by a typed
+    pattern, not by the words around it alone.
     """
     totals: dict[str, float] = defaultdict(float)
-    for row, weight in weights(row for row in rows("gitleaks_samples") if half_of(row) == half):
+    for row, weight in weights(row for row in rows("gitleaks_samples") if part_of(row) == part):
         found = {mark for mark, *_ in redactor.find(row["text"]) if mark.startswith("secret:")}
         totals[f"{row['label']} {bool(found)}"] += weight
         totals[f"{row['label']} typed"] += weight if found - WORDED else 0.0
+        totals[f"{row['label']} replaced"] += weight if "[secret:" in redactor.redact(row["text"]) else 0.0
     right, missed = totals["secret True"], totals["secret False"]
     wrong, left = totals["benign True"], totals["benign False"]
     return {
         "secrets": round(right + missed),
-        "recall": round(right / (right + missed), 3),
+        "found": round(right / (right + missed), 3),
+        "replaced": round(totals["secret replaced"] / (right + missed), 3),
         "others": round(wrong + left),
-        "others_flagged": round(wrong / (wrong + left), 3),
-        "others_flagged_as_itself": round(totals["benign typed"] / (wrong + left), 3),
+        "others_found": round(wrong / (wrong + left), 3),
+        "others_found_as_itself": round(totals["benign typed"] / (wrong + left), 3),
+        "others_replaced": round(totals["benign replaced"] / (wrong + left), 3),
     }
 
 
-def personal(redactor: Redactor, half: str) -> dict[str, dict[str, float]]:
+def personal(redactor: Redactor, part: str) -> dict[str, dict[str, float]]:
     """Share of labelled spans of synthetic sentences that are gone, and of what was found, as labelled."""
     total: dict[str, float] = defaultdict(float)
     gone: dict[str, float] = defaultdict(float)
     found: dict[str, float] = defaultdict(float)
     labelled: dict[str, float] = defaultdict(float)
-    for row, weight in weights(row for row in rows("presidio_synth_v2") if half_of(row) == half):
+    for row, weight in weights(row for row in rows("presidio_synth_v2") if part_of(row) == part):
         clean = redactor.redact(row["text"])
         for span in row["meta"]["spans"]:
             total[span["type"]] += weight
@@ -126,7 +131,7 @@ def _changed(redactor: Redactor, some: list[dict[str, Any]]) -> dict[str, int]:
 def main() -> None:
     redactor = Redactor()
     figures = {
-        half: {"secrets": secrets(redactor, half), "personal": personal(redactor, half)} for half in HALVES
+        part: {"secrets": secrets(redactor, part), "personal": personal(redactor, part)} for part in PARTS
     }
     json.dump(figures | {"benign": benign(redactor), "speed": speed(redactor)}, sys.stdout, indent=1)
     print()

@@ -34,6 +34,7 @@ PLANTED: list[tuple[str, str, str]] = [
     ("secret:github_token", "{}", f"ghp_{LONG[:36]}"),
     ("secret:gitlab_token", "{}", f"glpat-{KEY[:20]}"),
     ("secret:slack_token", "{}", f"xoxb-1234567890-{KEY}"),
+    ("secret:published_key", "{}", f"pk_live_{KEY[:24]}"),
     ("secret:slack_app_token", "{}", f"xapp-1-{KEY}"),
     ("secret:slack_webhook", "https://{}", f"hooks.slack.com/services/T01234567/B01234567/{KEY[:12]}"),
     ("secret:discord_webhook", "https://{}", f"discord.com/api/webhooks/123456789012345678/{LONG[:60]}"),

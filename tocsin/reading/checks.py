@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import pairwise
-from math import log2
 from typing import Any
 
-from tocsin.reading import ids
+from tocsin.reading import ids, values
 
 _SEPARATORS = str.maketrans("", "", " -.()+")
-_PLACEHOLDER = re.compile(
-    r"(?:\*+|x+|\.+|<.*|\$[({]?.*|%.*|`.*|null|none|true|false|undefined|redacted|required|optional|string|example"
-    r"|changeme|placeholder|your[_-].*|\[.*|.*\.\.\.?|.*\u2026)",
-    re.IGNORECASE,
-)
-_TOLD = re.compile(  # words of somebody who shows what a key looks like
-    r"example|placeholder|redacted|dummy|(?:your|some|insert|my|random|access|config|api)[_-]?(?:api|access|secret)?"
-    r"[_-]?(?:key|token|secret|string)|(?:key|token|string)[_-]?(?:goes[_-]?)?here",
-    re.IGNORECASE,
-)
-_REFERENCE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+")  # a member of something in a program
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)*[_-](?:KEY|TOKEN|SECRET|PASSWORD|PASS|PWD)")
-_WORDS = re.compile(r"[a-z]+(?:[_-][a-z]+)+", re.IGNORECASE)
-_NAMING = re.compile(
-    r"password|passwd|secret|token|key|name|value|string|user|test|my|auth|config", re.IGNORECASE
-)
 _MAESTRO = frozenset({"50", *map(str, range(56, 70))})  # issuers of cards with twelve digits
 _IBAN = {
     country: length
@@ -90,82 +71,16 @@ def dialled(text: str) -> bool:
 
 def grouped_phone(text: str) -> bool:
     """Groups of digits that no date makes and that nobody counts up."""
-    return not _DATE.match(text) and _longest_run(text.translate(_SEPARATORS)) < 5 and text[0] != "0"
-
-
-def varied(text: str) -> bool:
-    """A key that was drawn, and none that is written to show the form: no word that says so, no long run
-    of one character or of the alphabet, and enough different characters."""
-    if _TOLD.search(text) or _longest_run(text) >= max(6, len(text) // 8):
-        return False
-    return entropy(text) >= (2.9 if len(text) >= 20 else 2.0)
-
-
-def random(text: str) -> bool:
-    """Letters and digits mixed as no word mixes them."""
-    return any(map(str.isdigit, text)) and entropy(text) >= 3.0 and not _TOLD.search(text)
-
-
-def drawn(text: str) -> bool:
-    """Random, and none that is written to show the form."""
-    return random(text) and varied(text)
-
-
-def opaque(text: str) -> bool:
-    """A credential rather than a word after `Bearer`: digits or both cases among its letters."""
-    mixed = any(map(str.isdigit, text)) or (any(map(str.isupper, text[1:])) and any(map(str.islower, text)))
-    return mixed and entropy(text) >= 2.5 and not _TOLD.search(text)
-
-
-def key_like(text: str) -> bool:
-    """A drawn key without a form of its own: digits and letters mixed, and no path or version."""
-    plain = text.replace("-", "").replace("_", "").rstrip("=")
-    mixed = any(map(str.isdigit, plain)) and any(map(str.isalpha, plain))
-    return mixed and plain.isalnum() and entropy(plain) >= 3.0 and varied(text) and not _WORDS.match(text)
-
-
-def assigned(text: str | None) -> bool:
-    """A value that is meant: no placeholder, no plain word, no small number, no name of a variable."""
-    if not text or _PLACEHOLDER.fullmatch(text) or text.isdecimal() and len(text) < 8:
-        return False
-    if (
-        _REFERENCE.fullmatch(text)
-        or _VARIABLE.fullmatch(text)
-        or (_WORDS.fullmatch(text) and _NAMING.search(text))
-    ):
-        return False
-    if len(text) >= 14 and not varied(text):
-        return False
-    return not text.isalpha() or entropy(text) >= 3.5 or not (text.islower() or text.istitle())
-
-
-def chosen(text: str) -> bool:
-    """A password in a sentence: letters mixed with something else."""
-    return assigned(text) and any(map(str.isalnum, text)) and not text.rstrip(".!?").isalpha()
-
-
-def _longest_run(text: str) -> int:
-    """Of one character, or of characters that follow one another as in `abcdef` and `123456`."""
-    longest = same = next_up = 1
-    for before, after in pairwise(text.lower()):
-        step = ord(after) - ord(before)
-        same = same + 1 if step == 0 else 1
-        next_up = next_up + 1 if step == 1 else 1
-        longest = max(longest, same, next_up)
-    return longest
-
-
-def entropy(text: str) -> float:
-    """Bits for each character, by the frequencies within the text."""
-    size = len(text)
-    return -sum(count / size * log2(count / size) for count in Counter(text).values()) if size else 0.0
+    return not _DATE.match(text) and values.longest_run(text.translate(_SEPARATORS)) < 5 and text[0] != "0"
 
 
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
     check.__name__: check
     for check in (
         *(card, iban, ip, phone, national_phone, dialled, grouped_phone),
-        *(varied, random, drawn, opaque, key_like, assigned, chosen),
+        *(values.varied, values.random, values.drawn, values.opaque, values.key_like, values.assigned),
+        *(values.chosen, values.password, values.meant, values.encoded_values, values.key_material),
+        *(values.signed, values.genuine, values.never),
         *(
             ids.ssn,
             ids.cpf,

@@ -4,39 +4,18 @@
 back-references, bounded repeats, so that every search is linear. What must not touch a match on
 either side stands in `before` and `after` as character classes, and `check` names a test in
 `tocsin.reading.checks` that a match must pass (a checksum, a range, enough randomness). Where a group
-named `secret` exists, only that part is replaced.
+named `secret` exists, only that part is replaced. What fails `doubt` is replaced and told to nobody: privacy
+does with a suspicion, an analyst does not.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tocsin.reading.keys import GOOGLE_KEY, MODEL_KEYS, PUBLISHED, SERVICE_TOKENS
+from tocsin.reading.pattern import Pattern
+from tocsin.reading.worded import WORDED
 
-from tocsin.reading.keys import MODEL_KEYS, PROVIDERS, SERVICE_TOKENS
-
-WORD = "0-9A-Za-z_"
 _LONG = "0-9A-Za-z_.-"  # a number that goes on is another one
-_QUOTES = r"(?:[\\\"']|&quot;|&#34;|%22){0,3}"
-_IS = rf"{_QUOTES}[ \t]{{0,4}}(?::=|=>|[:=]|%3A|%3D)[ \t]{{0,4}}{_QUOTES}"
-_KEYWORD = (
-    r"(?:password|passwd|passphrase|pwd|secret|token|credential"
-    r"|(?:api|access|secret|private|auth|account)[_-]?key)"
-)
-_ABOUT = (  # what a name ends with that tells of a secret and holds none
-    r"[0-9A-Za-z_-]{0,20}?(?:ids?|names?|files?|path|ur[il]|type|len|length|size|count|limit|ttl|policy|version"
-    r"|header|field|param|endpoint|location|provider|class|format|prefix|pattern|rule|hint|label|arn)"
-)
-
-
-class Pattern(NamedTuple):
-    """One kind of thing to be replaced by `[mark]`."""
-
-    mark: str
-    expression: str
-    check: str = ""
-    before: str = WORD  # characters that must not stand directly in front
-    after: str = WORD  # characters that must not follow
-    ignore_case: bool = False
-
+_NAMED = r"(?:[Kk]ey|KEY|[Tt]oken|TOKEN|[Ss]ecret|SECRET|[Cc]redential|[Gg]emini|GEMINI)[^\n]{0,32}?"
 
 PATTERNS: tuple[Pattern, ...] = (
     # Secrets, the longest and most certain first.
@@ -46,18 +25,27 @@ PATTERNS: tuple[Pattern, ...] = (
         r"(?:[0-9A-Za-z+/=\s\\:,.-]{0,16384}?-----END [A-Z0-9 ]{0,40}-----|[0-9A-Za-z+/=\s\\:,.-]{0,16384})",
         before="",
         after="",
+        doubt="key_material",
     ),
     Pattern(
-        "secret:jwt",  # signed with three parts, encrypted with five
-        r"eyJ[0-9A-Za-z_-]{8,4096}\.(?:eyJ)?[0-9A-Za-z_-]{0,8192}(?:\.[0-9A-Za-z_-]{0,8192}){1,3}",
+        "secret:jwt",  # signed with three parts, encrypted with five; JSON may begin with space
+        r"e(?:yJ|yA|wo|w0)[0-9A-Za-z_-]{8,4096}={0,2}\.(?:eyJ)?[0-9A-Za-z_-]{0,8192}(?:\.[0-9A-Za-z_-]{0,8192}){1,3}",
         after="",
+        doubt="signed",
     ),
     Pattern("secret:jwt", r"ZXlK[0-9A-Za-z+/]{40,8192}={0,2}", "random", after=""),  # once more in base64
-    Pattern("secret:age_key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,80}", "varied", after=""),
+    Pattern(
+        "secret:age_key",
+        r"AGE-SECRET-KEY-1[0-9A-Z]{50,80}",
+        "varied",
+        after="",
+        exact="AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}",
+    ),
     Pattern(
         "secret:connection",
         r"[A-Za-z][0-9A-Za-z+.-]{1,30}://[^\s:/@\"'<>]{0,128}:(?P<secret>[^\s/@\"'<>]{1,256})@",
         after="",
+        doubt="password",
     ),
     Pattern("secret:anthropic_key", r"sk-ant-[a-z]{3,5}[0-9]{2}-[0-9A-Za-z_-]{80,100}AA"),  # its exact form
     Pattern("secret:anthropic_key", r"sk-ant-[0-9A-Za-z_-]{20,256}", "varied", after=""),
@@ -80,23 +68,47 @@ PATTERNS: tuple[Pattern, ...] = (
         f"(?:{'|'.join(MODEL_KEYS)})",
         "varied",
     ),
-    Pattern("secret:stripe_key", r"(?:sk|rk|pk)_(?:live|test|prod)_[0-9A-Za-z]{10,256}", "varied"),
+    Pattern("secret:stripe_key", r"(?:sk|rk)_(?:live|test|prod)_[0-9A-Za-z]{10,256}", "varied"),
     Pattern("secret:stripe_webhook", r"whsec_[0-9A-Za-z+/=]{24,128}", "varied", after=""),
     Pattern("secret:aws_key", r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}", "varied"),
-    Pattern("secret:aws_key", r"(?:akia|asia)[0-9a-z]{16}", "random"),  # where names are lowered
+    Pattern(
+        "secret:aws_key", r"(?:akia|asia)[0-9a-z]{16}", "random", doubt="never"
+    ),  # where names are lowered
     Pattern(
         "secret:aws_session", r"(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[0-9A-Za-z+/]{50,4096}={0,2}", "varied", after=""
     ),
-    Pattern("secret:google_key", r"AIza[0-9A-Za-z_-]{20,35}", "varied", after=""),
+    # Keys that programs show everybody: told only where something calls them a key.
+    Pattern(
+        "secret:google_key",
+        rf"{_NAMED}(?P<secret>{GOOGLE_KEY})",
+        "varied",
+        before="",
+        after="",
+        exact=".{39}",
+    ),
+    Pattern("secret:google_key", GOOGLE_KEY, "varied", after="", doubt="never"),
+    Pattern(
+        "secret:published_key", rf"{_NAMED}(?P<secret>{'|'.join(PUBLISHED)})", "varied", before="", after=""
+    ),
+    Pattern("secret:published_key", f"(?:{'|'.join(PUBLISHED)})", "varied", after="", doubt="never"),
     Pattern(
         "secret:google_oauth",
         r"(?:ya29\.[0-9A-Za-z_-]{20,1024}|1//0[0-9A-Za-z_-]{30,256}|AQ\.Ab8[0-9A-Za-z_-]{30,256})",
         "varied",
         after="",
     ),
-    Pattern("secret:google_client", r"GOCSPX-[0-9A-Za-z_-]{20,64}", "varied", after=""),
     Pattern(
-        "secret:github_token", r"(?:gh[pousr]_[0-9A-Za-z]{20,255}|github_pat_[0-9A-Za-z_]{20,255})", "varied"
+        "secret:google_client",
+        r"GOCSPX-[0-9A-Za-z_-]{20,64}",
+        "varied",
+        after="",
+        exact=r"GOCSPX-[0-9A-Za-z_-]{28}",
+    ),
+    Pattern(
+        "secret:github_token",
+        r"(?:gh[pousr]_[0-9A-Za-z]{20,255}|github_pat_[0-9A-Za-z_]{20,255})",
+        "varied",
+        exact=r"gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}",
     ),
     Pattern(
         "secret:gitlab_token",
@@ -106,36 +118,88 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "secret:slack_token",
-        r"xox[abeoprs](?:\.xox[bp])?-(?:[0-9]{9,14}|[0-9])-[0-9A-Za-z-]{20,256}",
+        r"xox[abeoprs](?:\.xox[bp])?-(?:(?:[0-9]{1,14}-){1,3}[0-9A-Za-z-]{16,256}|[0-9A-Za-z]{16,48})",
         "random",
         after="",
     ),
     Pattern("secret:slack_app_token", r"xapp-[0-9]-[0-9A-Za-z-]{20,256}", "varied", after=""),
-    Pattern("secret:slack_webhook", r"hooks\.slack\.com/services/[0-9A-Za-z/]{20,128}", after=""),
+    Pattern(
+        "secret:slack_webhook",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/[0-9A-Za-z/]{20,128}",
+        after="",
+        doubt="drawn",
+    ),
     Pattern(
         "secret:discord_webhook",
         r"discord(?:app)?\.com/api/webhooks/[0-9]{15,21}/[0-9A-Za-z_-]{30,128}",
         "varied",
         after="",
     ),
-    Pattern("secret:telegram_token", r"[0-9]{8,10}:A[0-9A-Za-z_-]{33,35}", after="0-9A-Za-z_-"),
-    Pattern("secret:huggingface_token", r"hf_[0-9A-Za-z]{20,64}", "varied"),
-    Pattern("secret:replicate_token", r"r8_[0-9A-Za-z]{20,64}", "varied"),
-    Pattern("secret:groq_key", r"gsk_[0-9A-Za-z]{20,64}", "varied"),
-    Pattern("secret:xai_key", r"xai-[0-9A-Za-z]{20,100}", "varied"),
-    Pattern("secret:perplexity_key", r"pplx-[0-9A-Za-z]{20,64}", "varied"),
+    Pattern(
+        "secret:telegram_token",
+        r"[0-9]{6,12}:A[0-9A-Za-z_-]{33,35}",
+        after="0-9A-Za-z_-",
+        doubt="drawn",
+        exact=r"[0-9]{8,10}:A[0-9A-Za-z_-]{34}",
+    ),
+    Pattern("secret:huggingface_token", r"hf_[0-9A-Za-z]{20,64}", "varied", exact=r"hf_[0-9A-Za-z]{34}"),
+    Pattern("secret:replicate_token", r"r8_[0-9A-Za-z]{20,64}", "varied", exact=r"r8_[0-9A-Za-z]{37,40}"),
+    Pattern("secret:groq_key", r"gsk_[0-9A-Za-z]{20,64}", "varied", exact=r"gsk_[0-9A-Za-z]{48,56}"),
+    Pattern("secret:xai_key", r"xai-[0-9A-Za-z]{20,100}", "varied", exact=r"xai-[0-9A-Za-z]{80}"),
+    Pattern("secret:perplexity_key", r"pplx-[0-9A-Za-z]{20,64}", "varied", exact=r"pplx-[0-9A-Za-z]{48,56}"),
     Pattern("secret:langsmith_key", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}", "varied"),
-    Pattern("secret:docker_token", r"dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,64}", "varied", after=""),
-    Pattern("secret:npm_token", r"npm_[0-9A-Za-z]{20,64}", "varied"),
-    Pattern("secret:pypi_token", r"pypi-[0-9A-Za-z_-]{20,256}", "varied", after=""),
-    Pattern("secret:sendgrid_key", r"SG\.[0-9A-Za-z_-]{16,32}\.[0-9A-Za-z_-]{32,64}", "varied", after=""),
-    Pattern("secret:twilio_key", r"(?:SK|sk)[0-9a-f]{32}", "varied"),
-    Pattern("secret:digitalocean_token", r"do[opr]_v1_[0-9a-f]{20,64}", "varied"),
-    Pattern("secret:databricks_token", r"dapi[0-9a-f]{20,32}(?:-[0-9])?", "varied"),
+    Pattern(
+        "secret:docker_token",
+        r"dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,64}",
+        "varied",
+        after="",
+        exact=r"dckr_(?:pat|oat)_[0-9A-Za-z_-]{27,64}",
+    ),
+    Pattern("secret:npm_token", r"npm_[0-9A-Za-z]{20,64}", "varied", exact=r"npm_[0-9A-Za-z]{36}"),
+    Pattern(
+        "secret:pypi_token",
+        r"pypi-[0-9A-Za-z_-]{20,256}",
+        "varied",
+        after="",
+        exact=r"pypi-AgE[0-9A-Za-z_-]{60,}",
+    ),
+    Pattern(
+        "secret:sendgrid_key",
+        r"SG\.[0-9A-Za-z_-]{16,32}\.[0-9A-Za-z_-]{32,64}",
+        "varied",
+        after="",
+        exact=r"SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}",
+    ),
+    Pattern("secret:twilio_key", r"(?:SK|sk)[0-9a-f]{32}", "varied", exact="SK.*"),
+    Pattern(
+        "secret:digitalocean_token", r"do[opr]_v1_[0-9a-f]{20,64}", "varied", exact=r"do[opr]_v1_[0-9a-f]{64}"
+    ),
+    Pattern(
+        "secret:databricks_token",
+        r"dapi[0-9a-f]{20,32}(?:-[0-9])?",
+        "varied",
+        exact=r"dapi[0-9a-f]{32}(?:-[0-9])?",
+    ),
     Pattern("secret:shopify_token", r"shp(?:at|ca|pa|ss)_[0-9A-Fa-f]{32}", "varied"),
-    Pattern("secret:vault_token", r"hv[sbr]\.[0-9A-Za-z_-]{20,256}", "varied", after=""),
-    Pattern("secret:linear_key", r"lin_api_[0-9A-Za-z]{32,64}", "varied"),
-    Pattern("secret:notion_token", r"(?:ntn_|secret_)[0-9A-Za-z]{40,64}", "varied"),
+    Pattern(
+        "secret:vault_token",
+        r"hv[sbr]\.[0-9A-Za-z_-]{20,256}",
+        "varied",
+        after="",
+        exact=r"hv[sbr]\.[0-9A-Za-z_-]{24,}",
+    ),
+    Pattern(
+        "secret:linear_key",
+        r"lin_(?:api|oauth)_[0-9A-Za-z]{32,64}",
+        "varied",
+        exact=r"lin_(?:api|oauth)_[0-9A-Za-z]{40,64}",
+    ),
+    Pattern(
+        "secret:notion_token",
+        r"(?:ntn_|secret_)[0-9A-Za-z]{40,64}",
+        "varied",
+        exact=r"ntn_[0-9A-Za-z]{46}|secret_[0-9A-Za-z]{43}",
+    ),
     Pattern("secret:onepassword_token", r"ops_eyJ[0-9A-Za-z+/=_-]{50,4096}", "varied", after=""),
     Pattern(
         "secret:onepassword_token",
@@ -151,13 +215,16 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "secret:facebook_token",
-        r"(?:EAA[0-9A-Za-z]{80,512}|[0-9]{13,17}\|[0-9A-Za-z_-]{27})",
+        r"(?:EAA[0-9A-Za-z]{80,512}|[0-9]{13,17}(?:\||%7C)[0-9A-Za-z_-]{27})",
         "varied",
         after="",
     ),
     Pattern("secret:atlassian_token", r"(?:AT[AC]TT3|ATBB)[0-9A-Za-z_=+-]{24,512}", "varied", after=""),
     Pattern(
-        "secret:discord_token", r"[MNO][0-9A-Za-z_-]{23,25}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,45}", after=""
+        "secret:discord_token",
+        r"[MNO][0-9A-Za-z_-]{23,25}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,45}",
+        after="",
+        doubt="drawn",
     ),
     Pattern("secret:airtable_token", r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}", "varied"),
     Pattern(
@@ -171,7 +238,12 @@ PATTERNS: tuple[Pattern, ...] = (
         "varied",
         after="",
     ),
-    Pattern("secret:grafana_token", r"gl(?:sa|c)_[0-9A-Za-z_+/=-]{32,256}", "varied", after=""),
+    Pattern(
+        "secret:grafana_token",
+        r"(?:gl(?:sa|c)_[0-9A-Za-z_+/=-]{32,256}|eyJrIjoi[0-9A-Za-z+/]{60,400}={0,3})",
+        "varied",
+        after="",
+    ),
     Pattern(
         "secret:azure_key",
         r"(?:AccountKey=|SharedAccessKey=|[?&]sig=)(?P<secret>[0-9A-Za-z+/%]{40,160}={0,2})",
@@ -179,81 +251,12 @@ PATTERNS: tuple[Pattern, ...] = (
         before="",
         after="",
     ),
-    Pattern("secret:service_token", r"A{20,22}[0-9A-Za-z%]{60,140}", "random", after=""),  # of Twitter
+    Pattern(
+        "secret:service_token", r"A{20,22}[0-9A-Za-z%]{60,140}", "random", after="", doubt="never"
+    ),  # of Twitter
+    Pattern("secret:service_token", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"),
     Pattern("secret:service_token", r"s\.[0-9A-Za-z]{24}", "random"),  # of Vault, before 1.10
-    Pattern(
-        "secret:login",
-        r"(?:-u|--user|--proxy-user)[ =]{1,4}[\"']?[^\s\"':<]{0,128}:[\"']?(?P<secret>[^\s\"'>]{3,256})",
-        "assigned",
-        before="0-9A-Za-z_-",
-        after="",
-    ),
-    Pattern(
-        "secret:login",  # a key as the name, and no password
-        r"(?:-u|--user)[ =]{1,4}[\"']?(?P<secret>[^\s\"':<]{12,128}):(?:[\"']|\s|$)",
-        "opaque",
-        before="0-9A-Za-z_-",
-        after="",
-    ),
-    Pattern(
-        "secret:authorization",
-        r"(?:proxy-)?authorization[\\\"']{0,3}[ \t]{0,4}[:=][ \t]{0,4}[\\\"']{0,3}"
-        r"(?:[0-9A-Za-z-]{1,32}[ \t]{1,4})?(?P<secret>[^\s\"'\\,;<>]{8,4096})",
-        "assigned",
-        before=r"\[",
-        after="",
-        ignore_case=True,
-    ),
-    Pattern(
-        "secret:authorization",
-        r"(?:bearer|basic|token)(?:[ \t]{1,4}|%20)(?P<secret>[0-9A-Za-z_.~+/-]{16,4096}={0,3})",
-        "opaque",
-        after="",
-        ignore_case=True,
-    ),
-    Pattern(
-        "secret:assignment",
-        rf"(?:{_KEYWORD}{_ABOUT}{_IS}"
-        rf"|{_KEYWORD}[0-9A-Za-z_-]{{0,20}}(?:{_IS}|{_QUOTES}[ \t]{{1,4}}value{_IS})"
-        r"(?P<secret>[^\s\"'\\,;&<>(){}\[\]`]{6,512}))",
-        "assigned",
-        before=r"\[",  # not the word in a mark that stands there already
-        after="",
-        ignore_case=True,
-    ),
-    *(
-        Pattern(
-            "secret:assignment",
-            rf"(?:{'|'.join(names)})[0-9A-Za-z_. \t-]{{0,16}}{_IS}(?P<secret>[0-9A-Za-z_=+/.~-]{{16,128}})",
-            "key_like",
-            before=r"\[",
-            after="",
-            ignore_case=True,
-        )
-        for names in PROVIDERS
-    ),
-    Pattern(
-        "secret:assignment",  # credentials of a source of packages, as Bundler names them
-        r"BUNDLE_[0-9A-Z_]{3,60}__[A-Z]{2,6}[:= ]{1,3}[\"']?(?P<secret>[^\s\"']{8,256})",
-        "assigned",
-        after="",
-    ),
-    Pattern(
-        "secret:assignment",  # a session's cookie
-        r"(?:_session|sessionid|sessid|connect\.sid|auth_?cookie)=(?P<secret>[0-9A-Za-z%._-]{20,512})",
-        "key_like",
-        before="",
-        after="",
-        ignore_case=True,
-    ),
-    Pattern(
-        "secret:said",
-        r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contraseña|mot de passe|pin code)"
-        r"[ \t]{1,4}(?:is|was|ist|es|est)[ \t:]{1,4}[\"'`]?(?P<secret>[^\s\"'`,;<>(){}]{6,256})",
-        "chosen",
-        after="",
-        ignore_case=True,
-    ),
+    *WORDED,
     # Personal data.
     Pattern(
         "email",

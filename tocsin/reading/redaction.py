@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from tocsin.reading import kept
+from tocsin.reading import kept, values
 from tocsin.reading.checks import CHECKS
-from tocsin.reading.patterns import PATTERNS, Pattern
+from tocsin.reading.pattern import Pattern
+from tocsin.reading.patterns import PATTERNS
 
 # What stands for a character in JSON text and in URLs ends with a letter, which is no part of a word.
 _ESCAPED = (r"\\[nrtbf]", r"\\u[0-9a-fA-F]{4}", "%[0-9a-fA-F]{2}")
 SHORTEST = 6  # characters of anything that is looked for
+LONG = 256  # characters from which on a value holds all kinds of groups
 NUMBERS = frozenset({"phone", "card", "national_id"})
 _UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
 
@@ -22,7 +24,36 @@ class Rule(NamedTuple):
     """A pattern ready to be applied."""
 
     expression: re.Pattern[str]
-    replace: Callable[[re.Match[str]], str]
+    mark: str
+    part: str | int  # the group that is replaced
+    check: Callable[[str], bool] | None
+    doubt: Callable[[str], bool] | None
+    exact: re.Pattern[str] | None
+
+    def replace(self, match: re.Match[str]) -> str:
+        if not self.holds(match):
+            return match[0]
+        begin, end = (place - match.start() for place in match.span(self.part))
+        return f"{match[0][:begin]}[{self.mark}]{match[0][end:]}"
+
+    def holds(self, match: re.Match[str]) -> bool:
+        return self.check is None or self.check(match[self.part])
+
+    def told(self, match: re.Match[str]) -> bool:
+        """Whether it is sure enough for an analyst; less is enough for being replaced."""
+        if not self.holds(match):
+            return False
+        return not self.mark.startswith("secret:") or self._sure(match, match[self.part])
+
+    def _sure(self, match: re.Match[str], found: str) -> bool:
+        (start, end), text = match.span(self.part), match.string
+        if found[-1:].isalnum() and text[end : end + 1].isalnum():  # longer than its kind
+            return False
+        if text[end : end + 1] == "." == text[max(start - 1, 0) : start]:  # in the name of a file
+            return False
+        if self.exact and not self.exact.fullmatch(found) or len(found) < LONG and values.shown(found):
+            return False
+        return self.doubt is None or self.doubt(found)
 
 
 class Redactor:
@@ -42,7 +73,6 @@ class Redactor:
         """`leaving`: marks of what is not replaced."""
         self._left = {number for number, pattern in enumerate(patterns) if pattern.mark in leaving}
         self._rules = [_rule(pattern) for pattern in patterns]
-        self._marks = [pattern.mark for pattern in patterns]
         self._bordered = [number for number, pattern in enumerate(patterns) if _bordered(pattern)]
         self._database: Any
         self._database, scratch = _database(tuple(patterns)) if prefilter else (None, None)
@@ -56,15 +86,17 @@ class Redactor:
         return text
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
-        """Mark, start and end of what would be replaced, by place; the same may be found twice."""
-        found: list[tuple[str, int, int]] = []
-        for number in self._wanted(text):
-            rule = self._rules[number]
-            for match in rule.expression.finditer(text):
-                if rule.replace(match) != match[0]:
-                    part = "secret" if "secret" in rule.expression.groupindex else 0
-                    found.append((self._marks[number], *match.span(part)))
-        return sorted(found, key=lambda each: each[1:])
+        """Mark, start and end of what is worth telling, by place; the same may be found twice. Of what is
+        replaced this leaves out what is doubtful."""
+        return sorted(
+            (
+                (rule.mark, *match.span(rule.part))
+                for rule in map(self._rules.__getitem__, self._wanted(text))
+                for match in rule.expression.finditer(text)
+                if rule.told(match)
+            ),
+            key=lambda each: each[1:],
+        )
 
     def suspects(self, text: str) -> bool:
         """Whether there may be anything to replace: a search without a closer look."""
@@ -102,18 +134,15 @@ def _rule(pattern: Pattern) -> Rule:
     after = f"(?![{pattern.after}])" if pattern.after else ""
     flags = re.IGNORECASE | re.ASCII if pattern.ignore_case else re.ASCII
     expression = re.compile(f"{before}{pattern.expression}{after}", flags)
-    mark, check = f"[{pattern.mark}]", CHECKS[pattern.check] if pattern.check else None
-    part = "secret" if "secret" in expression.groupindex else 0
-
-    def replace(match: re.Match[str]) -> str:
-        found = match[part]
-        if check is not None and not check(found):
-            return match[0]
-        return (
-            match[0][: match.start(part) - match.start()] + mark + match[0][match.end(part) - match.start() :]
-        )
-
-    return Rule(expression, replace)
+    doubt = pattern.doubt or ("genuine" if pattern.check and pattern.mark.startswith("secret:") else "")
+    return Rule(
+        expression,
+        pattern.mark,
+        "secret" if "secret" in expression.groupindex else 0,
+        CHECKS[pattern.check] if pattern.check else None,
+        CHECKS[doubt] if doubt else None,
+        re.compile(pattern.exact, re.ASCII) if pattern.exact else None,
+    )
 
 
 @functools.cache
