@@ -20,14 +20,15 @@ from tocsin.reading import order
 from tocsin.reading.condition import Conditions
 from tocsin.reading.finder import Finder, Way
 from tocsin.reading.literals import SMALL
+from tocsin.reading.mention import mentioned
 from tocsin.reading.pack import Ready, Rule, load
 from tocsin.reading.views import Look, View, look
 
 CACHED = 4096  # texts whose reading is remembered
 PLACES = 20_000  # looked at for one text
 FLAGGED = 0.5
-_NEAR = 160  # bytes around a hit in which `unless` and talk about it are looked for
-_DAMPED = 0.4
+_NEAR = 160  # bytes around a hit in which `unless` is looked for
+_DAMPED = 0.2  # of a weight, where words are only talked about
 
 # Ways of writing that have no use but to hide text from those who read along: family, name, weight.
 HIDING: Mapping[str, tuple[str, str, float]] = {
@@ -39,18 +40,6 @@ HIDING: Mapping[str, tuple[str, str, float]] = {
 }
 _SMUGGLED = 8  # characters from which text that nobody can see counts by itself
 _WORD = re.compile(rb"[a-z0-9\x80-\xff]{2,}")
-
-# Words before a quotation, or a question, that make what follows the subject of talk rather than an order.
-_TALK = re.compile(
-    rb"(?:such as|like|phrases?|sa(?:ys?|ying|id)|prompts?|strings?|words?|called|named|examples?|e\.g\."
-    rb"|attack\w*|detect\w*|inject\w*|jailbreak\w*|titled?|tries to|attempts?|patterns?)"
-    rb"[^.!?\n]{0,60}[\"'\x60\xe2\xc2][^\"\n]{0,24}$"
-    rb"|(?:what (?:is|are|does|do)|why (?:do|does|is|are|would)|explain|define|describe|discuss|research"
-    rb"|article|paper|blog)[^.!?\n]{0,80}(?:attack|inject|jailbreak|phrase|prompt|trick|techni|exploit)"
-    rb"\w*[^.!?\n]{0,60}$"
-    rb"|(?:detect|prevent|defend|block|stop|mitigat|filter|protect|guard)\w*[^.!?\n]{0,60}(?:attack|inject"
-    rb"|jailbreak|attempt)\w*[^.!?\n]{0,60}$"
-)
 
 
 class Hit(NamedTuple):
@@ -77,10 +66,10 @@ class Reading(NamedTuple):
     smuggled: tuple[str, ...] = ()  # ways that count by themselves
 
     def of(self, role: Role | None) -> Reading:
-        """What it is when that role says it."""
-        if not self.hits or role is None:
+        """What it is when that role says it; where nobody knows, a rule for some roles has to be sure."""
+        if not self.hits:
             return self
-        hits = tuple([hit for hit in self.hits if not hit.rule.roles or role in hit.rule.roles])
+        hits = tuple([hit for hit in self.hits if _fits(hit.rule, role)])
         return self if len(hits) == len(self.hits) else _judged(self, hits)
 
     def also(self, hits: Iterable[Hit], smuggled: Iterable[str], truncated: bool) -> Reading:
@@ -246,6 +235,12 @@ def _hiding(smuggled: Sequence[str], hits: Sequence[Hit]) -> tuple[str, ...]:
     return tuple(sorted(kinds.values()))
 
 
+def _fits(rule: Rule, role: Role | None) -> bool:
+    if not rule.roles or "user" in rule.roles and role is None:
+        return True
+    return role in rule.roles or (role is None and rule.weight >= FLAGGED)
+
+
 def _applies(rule: Rule, view: View, role: Role | None) -> bool:
     if rule.roles and role is not None and role not in rule.roles:
         return False
@@ -277,14 +272,12 @@ def _taken_back(ready: Ready, data: bytes, span: tuple[int, int]) -> bool:
 
 def _hit(rule: Rule, view: View, data: bytes, span: tuple[int, int]) -> Hit:
     start, end = span
-    mentioned = (
-        not view.chain and rule.family[:1] == "A" and bool(_TALK.search(data, max(0, start - _NEAR), start))
-    )
-    weight = rule.weight * _DAMPED if mentioned else rule.weight
+    talk = not view.chain and rule.family[:1] == "A" and mentioned(data, start, end)
+    weight = rule.weight * _DAMPED if talk else rule.weight
     if not view.text.isascii():
         start, end = (len(data[:at].decode("utf-8", "ignore")) for at in span)
     raw = (view.start + start, view.start + end) if not view.chain else (view.start, view.end)
-    return Hit(rule, view.name, view.chain, start, end, raw, weight, mentioned)
+    return Hit(rule, view.name, view.chain, start, end, raw, weight, talk)
 
 
 _NO = ("", "", 0.0)
