@@ -108,6 +108,17 @@ def until(done: Any, seconds: float, what: str, workers: list[WorkerProcess]) ->
         time.sleep(0.25)
 
 
+def all_stored(clickhouse: ClickHouseServer, expected: int, workers: list[WorkerProcess]) -> None:
+    """Waits as long as more is stored within a minute."""
+    while (count := stored(clickhouse)) < expected:
+        until(
+            lambda before=count: stored(clickhouse) > before,
+            60,
+            f"{count} of {expected} are stored: more",
+            workers,
+        )
+
+
 def undisturbed(log: MemoryLog, config: Path) -> MemoryTables:
     """The same exchange log, replayed by one worker in memory."""
     tables = MemoryTables()
@@ -160,14 +171,15 @@ def test_kills_and_rebalancing_lose_nothing_and_double_nothing(
         mirror = Mirror(kafka.brokers, exchange, PARTITIONS)
         producing.start()
         until(lambda: stored(clickhouse) > 200, 60, "the first rows", workers)
-        for _ in range(2):
+        for visit in range(1, 3):
             guest.start()
-            time.sleep(6)
+            until(lambda seen=visit: guest.said.count('"starts"') == seen, 60, "the guest's start", workers)
+            time.sleep(4)
             assert guest.stop() == 0, guest.said[-3000:]
         until(lambda: reaper.kills >= KILLS or not producing.is_alive(), LIMIT, "killing", workers)
         producing.join(LIMIT)
         reaper.stop()
-        until(lambda: stored(clickhouse) >= expected, 120, f"storing {expected} events", workers)
+        all_stored(clickhouse, expected, workers)
         mirror.stop()
         for worker in workers:
             assert worker.stop() == 0, worker.said[-3000:]
