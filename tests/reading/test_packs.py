@@ -34,7 +34,7 @@ def flagged(texts: list[str], role: Role) -> list[str]:
 
 def test_what_only_sounds_like_an_attack_is_left_alone() -> None:
     clear = lines("clear.txt")
-    assert len(clear) >= 150
+    assert len(clear) >= 500
     assert flagged(clear, "user") == []
 
 
@@ -45,7 +45,7 @@ def test_attacks_in_other_words_are_flagged() -> None:
 
 
 def test_ordinary_text_is_left_alone_as_the_result_of_a_tool() -> None:
-    assert len(flagged(lines("clear.txt"), "tool")) <= 2  # two of them are orders
+    assert len(flagged(lines("clear.txt"), "tool")) <= 8  # which are orders, if they stand there
 
 
 @pytest.mark.parametrize(

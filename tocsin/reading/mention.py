@@ -31,7 +31,7 @@ _VALUE = re.compile(rb"\"\s?:\s?\"[^\"]{0,24}$")  # of a key in JSON
 _OPENED = re.compile(
     rb"(?:[a-z0-9,]|[\[(=,]) ?(?:[\"'\x60]|\xe2\x80[\x98\x9c\x9e]|\xc2\xab)[%*^ ]{0,2}(?:[a-z]{1,12} ){0,2}$"
 )
-_CLOSED = re.compile(rb"[^\"'\x60\n\xe2\xc2]{0,16}(?:[\"'\x60]|\xe2\x80[\x99\x9c\x9d]|\xc2\xbb)")
+_CLOSED = re.compile(rb"[^\"'\x60\n\xe2\xc2]{0,32}(?:[\"'\x60]|\xe2\x80[\x99\x9c\x9d]|\xc2\xbb)")
 _AFTER = re.compile(
     rb"[^.!?\n\"]{0,16}[\"',]{1,2} ?(?:says|said|wrote|writes|whispered|explained|shouted|argues|argued) "
 )
