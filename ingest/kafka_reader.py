@@ -45,6 +45,7 @@ class KafkaReader(Reader):
         self._ids: dict[str, str] = {}
         self._heard = self._checked = time.monotonic()
         self._broken = False
+        self._settled = True
         self._steered: set[str] = set()
         try:
             self._consumer = self._join()
@@ -91,6 +92,7 @@ class KafkaReader(Reader):
         except (KafkaError, OSError, AssertionError) as error:
             self._broken = True  # the client can spin for ever on a batch it failed on once
             raise SourceUnavailable(described(error)) from error
+        self._settle()
         self._check(bool(found))
         return [record for tp, batch in found.items() for record in self._records(tp, batch)]
 
@@ -206,7 +208,17 @@ class KafkaReader(Reader):
         except (KafkaError, OSError) as error:
             consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
             raise SourceUnavailable(described(error)) from error
+        self._settled = not source.group_instance_id
         return consumer
+
+    def _settle(self) -> None:
+        """Ask once to be assigned anew. A static member that died and comes again is given what it had, no
+        rebalance (KIP-345); if it died between the two steps of a move (KIP-429), the second one is still
+        to be asked for, and until then nobody reads what it gave away."""
+        coordinator = self._consumer._coordinator
+        if not self._settled and coordinator.generation_if_stable() is not None:
+            self._settled = True
+            coordinator.request_rejoin()
 
     def _leave(self) -> None:
         try:

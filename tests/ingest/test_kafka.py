@@ -301,6 +301,34 @@ def test_a_second_static_member_fences_the_first(kafka: KafkaServer, source: Kaf
                 _poll_for(first, 20)
 
 
+def test_what_a_static_member_gave_away_before_it_died_is_read_by_the_other(
+    kafka: KafkaServer, source: KafkaSource
+) -> None:
+    here, there = (_with(source, group_instance_id=name) for name in ("worker-1", "worker-2"))
+    with closing(here.open()) as dying, closing(there.open()) as other:
+        _turn_until(lambda: void(dying.poll(0.1)), lambda: len(dying.changes().assigned) > 0)
+        # Not closed, so the group believes it to be there; it never asks for the second step of the move.
+        dying._consumer._coordinator.request_rejoin = lambda: None
+        given: list[Partition] = []
+
+        def turn() -> None:
+            other.poll(0.05)
+            dying.poll(0.05)
+            given.extend(dying.changes().revoked)
+
+        _turn_until(turn, lambda: bool(given))
+        assert not other.changes().assigned
+        with closing(here.open()) as again:
+            owned: set[Partition] = set()
+
+            def go_on() -> None:
+                again.poll(0.05)
+                other.poll(0.05)
+                owned.update(other.changes().assigned)
+
+            _turn_until(go_on, lambda: owned == set(given))
+
+
 def void(_: object) -> None:
     """For lambdas that only do something."""
 
