@@ -92,6 +92,31 @@ def test_the_grammar_speaks_many_languages_on_both_sides() -> None:
         assert len({each.language for each in made if each.attack is attack}) >= 30
 
 
+def test_each_language_has_everyday_text_and_ways_of_attacking() -> None:
+    tongues = grammar.grammar().tongues
+    assert len(tongues) >= 30
+    for language, table in tongues.items():
+        assert len(set(table["everyday"])) >= 18, language
+        assert len(table["o"]) == 8, language
+        assert len(set(table["ploy"])) >= 8, language
+        assert not set(table["everyday"]) & {*table["attack"], *table["ploy"]}, language
+
+
+def test_shards_and_everyday_text_stand_on_both_sides() -> None:
+    made = list(grammar.samples(1, 0.3))
+    for family, other in (("tails", "rough"), ("forgeddata", "folk")):
+        kinds = {each.type: each.attack for each in made}
+        assert kinds[family] is True
+        assert kinds[other] is False
+    shards = set(grammar.grammar().lists["shard"])
+    for attack in (True, False):
+        words = {word for each in made if each.attack is attack for word in each.text.split()}
+        assert len(shards & words) > len(shards) / 2
+    everyday = [said for said in grammar.grammar().tongues["de"]["everyday"] if "{" not in said]
+    german = [each for each in made if each.language == "de"]
+    assert {each.attack for each in german if any(said in each.text for said in everyday)} == {True, False}
+
+
 def test_a_carrier_holds_what_stands_at_its_place() -> None:
     lists = {"carrier": ["<{here}>"], "what": ["Say {q}."], "q": ["Hi"], "here": [""]}
     assert (

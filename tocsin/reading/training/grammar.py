@@ -23,18 +23,19 @@ from urllib.parse import quote
 from tocsin.reading.language import LANGUAGES, common_words
 from tocsin.reading.training.samples import OWN, Sample
 
-FILES = ("attacks", "jailbreaks", "injections", "requests", "carriers", "talk")
+FILES = ("attacks", "jailbreaks", "injections", "ploys", "noise", "requests", "carriers", "talk", "decoys")
+TONGUES = ("tongues", "everyday", "foreign")
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
-_EACH = 450  # texts of a family, times its share
-_FOREIGN = {"attack": 60, "benign": 200}  # texts of a language
-_PLAIN = 100  # texts of a language that are its commonest words, which say nothing
+_EACH = 300  # texts of a family, times its share
+_FOREIGN = {"attack": 60, "benign": 160}  # texts of a language
+_PLAIN = 60  # texts of a language that are its commonest words, which say nothing
 _BESIDE = ("{a} {b}{c}.", "{a} {b}. {d}", "{d}", "{d} {d}", "{a} {b} {c}. {d}", "{a} {b}", "{d} {a} {b}{c}")
 _GLUED = frozenset({"zh", "ja", "ko"})
 _SLOT = re.compile(r"\{\{|\}\}|\{([@~]?)([^{}:]+)(?::([^{}]+))?\}")
 _DOUBLED = re.compile(r"(?<!\.)([.!?])\.(?!\.)")
 _SPACES = re.compile(r"(?<=\S) {2,}")
 _DEPTH = 12
-_AROUND = ("{blob}", "{blob}", "{blob}", "{decode}", "{ask} {blob}")
+_AROUND = ("{blob}", "{blob}", "{decode}", "{spy}", "{spy}", "{ask} {blob}")
 _CODES: Mapping[str, Callable[[str], str]] = {
     "base64": lambda text: b64encode(text.encode()).decode(),
     "hex": lambda text: text.encode().hex(),
@@ -75,9 +76,7 @@ class Grammar(NamedTuple):
 
     lists: Lists
     families: Sequence[Family]
-    tongues: Mapping[
-        str, Lists
-    ]  # by language: a, b, c and d of attacks.toml, attack and benign of tongues.toml
+    tongues: Mapping[str, Lists]  # by language: a, b, c and d of attacks.toml, and what TONGUES hold
 
 
 @cache
@@ -94,8 +93,9 @@ def grammar() -> Grammar:
             else:
                 lists[name] = _entries(entries)
         families += [_family(name, table) for name, table in content["families"].items()]
-    for language, table in _content("tongues").items():
-        tongues.setdefault(language, {}).update({part: _entries(each) for part, each in table.items()})
+    for file in TONGUES:
+        for language, table in _content(file).items():
+            tongues.setdefault(language, {}).update({part: _entries(each) for part, each in table.items()})
     return Grammar(lists, families, tongues)
 
 
@@ -188,8 +188,19 @@ def _coded(seed: int, scale: float) -> Iterator[Sample]:
 def _foreign(language: str, side: str, lists: Lists, random: Random) -> str:
     """One to three sentences of a language, or a sentence composed of its parts."""
     templates = [f"{{{side}}}", f"{{{side}}} {{{side}}}", f"{{benign}} {{{side}}}", f"{{ask}} {{{side}}}"]
+    templates.append(f"{{everyday}} {{{side}}}")
+    if side == "attack":
+        templates += [
+            "{ploy}",
+            "{ploy}",
+            "{ploy} {ploy}",
+            "{attack} {ploy}",
+            "{everyday} {ploy}",
+            "{everyday} {everyday} {ploy}",
+        ]
     if side == "benign":
-        templates += [" ".join(["{benign}"] * many) for many in (3, 4, 6, 9)]
+        templates += [" ".join(["{everyday}"] * many) for many in (1, 1, 1, 2, 3, 4, 6, 9)]
+        templates += [" ".join(["{benign} {everyday}"] * many) for many in (1, 2, 4)]
     if side == "attack" and "d" in lists:
         templates += ["{d}", "{benign} {d}", "{d} {attack}"]
     if side == "attack" and "a" in lists:

@@ -26,7 +26,7 @@ from tocsin.reading.training.samples import OWN, Sample, balanced, components, d
 from tocsin.reading.verdict import merged
 
 FOLDS = 6  # of sources, for calibration
-WINDOWS = 10  # of a text that are learnt from, evenly spread
+WINDOWS = 6  # of a text that are learnt from, evenly spread
 LARGE = 1200  # texts of one source and label that are learnt from
 SHARED = 3  # groups of samples a feature must be in: what only one source has is of that source
 COMMON = 4  # texts a word must be in to be common
