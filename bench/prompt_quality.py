@@ -1,8 +1,9 @@
 """What detectors of prompts find in public data at default settings. `python -m bench.prompt_quality`
 
-Reads ../shared/data where it exists and prints figures as they are. `reach` and the least deviation of
-indirect_injection were set on results of tau_bench with sentences of other prompts in them, `distance` of
-known_attack on the first table here; nothing was set on AgentDojo.
+Reads ../shared/data where it exists and prints figures as they are. `reach` and the other bounds of
+indirect_injection were set on results of tau_bench with questions of clinc150 in them and on AgentDojo's
+banking suite, of whose results some were read; of its slack suite only figures were seen, some ten times.
+`distance` of known_attack was set on the first table here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,6 +33,7 @@ from tocsin.testing.trial import reading
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 half_space_trees: Any = anomaly.HalfSpaceTrees
+NEVER = 1 << 30  # results until a baseline counts
 FILLERS = ("please", "now", "really", "also", "today", "simply", "just", "my", "the", "a", "one", "more")
 WRAPPED = re.compile(
     r"<INFORMATION>.*?following\s+first:\s*(.*?)\s*After\s+you\s+do\s+that.*?</INFORMATION>", re.DOTALL
@@ -163,33 +165,110 @@ def _auc(usual: Sequence[Any], other: Sequence[Any], at: int) -> float:
     return float((high[:, None] > low).mean() + (high[:, None] == low).mean() / 2)
 
 
+class Result(NamedTuple):
+    """What a tool returned once, as it was read; of an injected one the bare goal is left."""
+
+    suite: str
+    tool: str
+    injected: bool
+    signals: Signals
+
+
 def injected_results() -> None:
-    """AgentDojo's tool results as a stream, each injection the bare goal at some line break of the result."""
+    """AgentDojo's tool results as a stream, each injection the bare goal at some line break of the result.
+
+    In the order of the file a pipeline's clean runs come before its attacked ones. Shuffled, attacks are among
+    the first results of a tool: three of seven of the results of those tools that are attacked at all, or as
+    many of them that one of twenty of all results is injected.
+    """
+    results = list(_results())
+    shuffled, rare = list(results), _rare(results)
+    Random(1).shuffle(shuffled)
     print("indirect_injection: AgentDojo, injected results told, clean results told")
-    for warmup, what in (
-        (IndirectInjection().warmup_results, "with baselines"),
-        (1 << 30, "by the score alone"),
-    ):
-        detector, told = IndirectInjection(warmup_results=warmup), {True: [0, 0], False: [0, 0]}
-        state = detector.start()
-        for number, (session, tool, text, injected) in enumerate(_results()):
-            event = Event(
-                kind="tool", tool_name=tool, session=session, tool_result=text, arrival=1e9 + number
-            )
-            told[injected][0] += detector.observe(event, reading(event), state) is not None
-            told[injected][1] += 1
-        print(f"  {what}: {told[True][0]} of {told[True][1]}, {told[False][0]} of {told[False][1]}")
+    for suites in (("banking",), ("slack",), ("banking", "slack")):
+        print(f"  {' and '.join(suites)}")
+        print(f"    by the score alone: {_told(results, suites, NEVER)}")
+        print(f"    with baselines, in the order of the file: {_told(results, suites)}")
+        print(f"    with baselines, shuffled: {_told(shuffled, suites)}")
+        print(f"    with baselines, shuffled, one of twenty injected: {_told(rare, suites)}")
 
 
-def _results() -> Iterator[tuple[str, str, str, bool]]:
-    """Session, tool and text of each result in the order of the file. Each has a session of its own, so that
-    what follows another one is not counted."""
+def _rare(results: Sequence[Result]) -> list[Result]:
+    random = Random(1)
+    clean = [each for each in results if not each.injected]
+    some = random.sample([each for each in results if each.injected], len(clean) // 19)
+    rare = [*clean, *some]
+    random.shuffle(rare)
+    return rare
+
+
+def _told(
+    earlier: Sequence[Result], results: Sequence[Result], suites: Sequence[str], warmup: int = 0
+) -> str:
+    """How many were told of those that were injected, and of the clean ones. Each result has a session of its
+    own, so that what follows another one is not counted."""
+    detector = IndirectInjection(warmup_results=warmup) if warmup else IndirectInjection()
+    state, told = detector.start(), {True: [0, 0], False: [0, 0]}
+    for number, each in enumerate(results):
+        event = Event(kind="tool", tool_name=each.tool, session=f"s{number}", arrival=1e9 + number)
+        found = detector.observe(event, each.signals, state)
+        if each.suite in suites:
+            told[each.injected][0] += found is not None
+            told[each.injected][1] += 1
+    return ", ".join(f"{found} of {of} ({found / max(of, 1):.1%})" for found, of in told.values())
+
+
+def _results() -> Iterator[Result]:
+    """Of each run in the order of the file."""
     random = Random(1)
     for each in lines("agentdojo_banking_slack"):
-        for number, message in enumerate(each["trace"]):
+        suite = each["meta"]["suite"]
+        for message in each["trace"]:
             if message["role"] == "tool" and message["content"]:
-                text = _bare(random, message["content"])
-                yield f"{each['id']}-{number}", message["tool"], text, bool(message.get("injected"))
+                read = _returned(message["tool"], _bare(random, message["content"]))
+                yield Result(suite, message["tool"], bool(message.get("injected")), read)
+
+
+def _returned(tool: str, text: str) -> Signals:
+    return reading(Event(kind="tool", tool_name=tool, session="s", tool_result=text))
+
+
+def harmless_requests() -> None:
+    """An airline's tool results, every twentieth with a harmless request that somebody put there."""
+    own = [
+        (message.get("tool") or "", message["content"])
+        for each in lines("tau_bench")
+        for message in each.get("trace") or ()
+        if message["role"] == "tool" and message["content"]
+    ]
+    clean = [Result("airline", tool, False, _returned(tool, text)) for tool, text in own]
+    print("indirect_injection: harmless requests in an airline's tool results; clean results told")
+    for source, kind in (("clinc150", "in_scope"), ("bfcl_nonlive", ""), ("apibench", "")):
+        requests, random = _requests(source, kind), Random(2)
+        random.shuffle(requests)
+        stream = [
+            Result("airline", tool, True, _returned(tool, _among(random, text, requests[at])))
+            if at % 20 == 19
+            else clean[at]
+            for at, (tool, text) in enumerate(own)
+        ]
+        print(f"  {source}, by the score alone: {_told(stream, ('airline',), NEVER)}")
+        print(f"  {source}, with baselines: {_told(stream, ('airline',))}")
+
+
+def _requests(source: str, kind: str) -> list[str]:
+    """What users asked for, of a length that goes in between."""
+    rows = [each for each in lines(source) if kind in ("", each["type"])]
+    asked = [each.get("text") or each["messages"][-1]["content"] for each in rows]
+    return [text for text in asked if len(text) <= 300]
+
+
+def _among(random: Random, text: str, request: str) -> str:
+    """A text with a request between two of its fields or lines."""
+    sep = "\n" if "\n" in text else ", "
+    parts = text.split(sep)
+    parts.insert(random.randint(0, len(parts)), request)
+    return sep.join(parts)
 
 
 def _bare(random: Random, text: str) -> str:
@@ -206,3 +285,4 @@ if __name__ == "__main__":
     near_copies()
     novel_prompts()
     injected_results()
+    harmless_requests()

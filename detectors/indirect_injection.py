@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from math import log
+from math import floor
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from detectors.principal import application, printable
-from detectors.stats import learn
 from detectors.texts import (
+    DATA,
     READS,
     TextDetector,
     evidence,
     finding,
     foreign,
+    log_odds,
     reasons,
     score,
     seen,
@@ -28,19 +29,33 @@ from tocsin.contracts import About
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
 TOOLS, TEXTS, SESSIONS = 256, 64, 64  # remembered
-ORDINARY, SLOW = 1 / 60, 1 / 240  # share of a result in its tool's baseline; of one that stands out
-STEADY = 0.25  # a spread is at least this
-LEAST = -0.85  # log odds (a score of 0.3) below which a text is data, however unusual
+LOWEST, LEVELS = -6, 12  # log odds are counted in steps of one: below -5, below -4, ... 5 and more
+ORDINARY = 1 / 60  # share of a result in its tool's baseline
+HARDLY = ORDINARY / 32  # of one that was told: many attacks do not become usual, a tool that changed does
+LEAST = -2.5  # log odds (a score of 0.08) below which a text is data, however unusual
 HABIT = 0.2  # share of results at the threshold from which on they are usual for their tool
+RARE, MOSTLY = 0.05, 0.5  # share of results that may ask for something: where they are sentences; data
+SOON = 3  # part of the warm-up after which it shows whether a tool returns sentences or data
+KINDS = 8  # kinds of requests remembered of a tool
 
 
 class Usual(msgspec.Struct, array_like=True, gc=False):
-    """How much the results of one tool read like instructions, in log odds."""
+    """What the results of one tool are like, as shares of them: the latest count most."""
 
-    mean: float
-    spread: float = 1.0
     seen: int = 0
-    flagged: float = 0.0  # share of results at the threshold
+    levels: list[float] = []  # how much they read like instructions, in steps of log odds from `LOWEST`
+    flagged: float = 0.0  # at the threshold
+    prose: float = 0.0  # in some language, and no bare data
+    asked: dict[bytes, float] = {}  # with a request of a kind, that is by a rule
+
+    @property
+    def mean(self) -> float:
+        """Log odds, to half a step."""
+        return sum(share * (LOWEST + at + 0.5) for at, share in enumerate(self.levels))
+
+    def reached(self, odds: float) -> float:
+        """The share of results that read as much like an instruction as that."""
+        return sum(self.levels[_level(odds) :])
 
 
 class Read(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -58,21 +73,23 @@ class Reading(msgspec.Struct, array_like=True, gc=False):
 
     tools: dict[bytes, Usual] = {}
     told: dict[bytes, int] = {}
+    known: dict[bytes, bool] = {}  # texts that asked for something and were not told
     sessions: dict[bytes, Read] = {}
 
 
 class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     """Judges what tools, documents and tool descriptions say: by its score, and against their own tool.
 
-    The baseline is a mean and mean absolute deviation that no single result moves far, of how much a result
-    reads like an instruction.
+    The baseline of a tool is made of shares that no single result moves far: of how much its results read
+    like instructions, of the requests in them, and of those that are sentences at all.
     """
 
     about: ClassVar[About] = About(
         title="Instructions in the result of a tool, a document or a tool description",
         detects="A result, a retrieved document, memory or a tool description that gives the model orders, "
-        "by any rule, by hiding or by how it reads; and a result that reads far more like an instruction "
-        "than what the same tool usually returns. Worse when the session then calls another tool.",
+        "by any rule, by hiding or by how it reads; a result that reads far more like an instruction than what "
+        "the same tool usually returns, or asks for something as its results hardly ever do. Worse when the "
+        "session then calls another tool.",
         misses="Instructions that read like the data around them. Results of tools that return instructions "
         "all the time, such as mail or web pages, unless a rule or the learned scorer sees them. Text that "
         "an application puts into the user's message and that no rule of A9 knows.",
@@ -80,15 +97,18 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
                "tool_decision", "tool_definitions", "documents"),
         owasp=("LLM01:2026", "LLM01:2025", "ASI01:2026", "ASI06:2026", "MCP06:2025", "MCP03:2025"),
         atlas=("AML.T0051.001", "AML.T0070", "AML.T0080", "AML.T0110.000"),
+        state_version=2,
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Reading
     name: ClassVar[str] = "indirect_injection"
     says: ClassVar[str] = "gives the model orders"
 
-    warmup_results: Annotated[int, Meta(ge=2, description="results of a tool until it has a baseline")] = 30
+    # As many as it takes until one result is no more than `RARE`.
+    warmup_results: Annotated[int, Meta(ge=2, description="results of a tool until it has a baseline")] = 20
     reach: Annotated[
-        float, Meta(ge=1, description="deviations above its tool's mean from which on a result stands out")
-    ] = 4.0
+        float,
+        Meta(ge=0, description="log odds above nearly all of its tool's results at which one stands out"),
+    ] = 1.5
     follow_seconds: Annotated[
         float, Meta(ge=0, description="how long after an injected text a tool call makes it worse")
     ] = 300.0
@@ -111,23 +131,53 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     def _judge(self, text: TextSignal, event: Event, signals: Signals, state: Reading) -> Finding | None:
         """Take a text into its tool's baseline, and tell it if it is at the threshold or stands out."""
         usual = _usual(event, state) if text.place in ("result", "document") else None
-        owns = self.owns(text)
-        why = list(reasons(text, event, signals))
-        if owns and usual and usual.seen >= self.warmup_results and usual.flagged >= HABIT:
-            why.append("but usual for this tool")
-        odds, before = log_odds(score(text)), usual.mean if usual else 0.0
-        unlike = usual is not None and self._stands_out(odds, usual)
-        if usual:
-            _learn(usual, odds, owns, owns or unlike)
-        if not owns and not unlike:
-            return None
-        found = finding(text, self.says, why) if owns else _unlike(text, odds, before)
-        return found if _first(text, event, found, state) else None
+        owns, asks, odds = self.owns(text), _asks(text), log_odds(score(text))
+        found = self._told(text, event, signals, usual) if owns else None
+        known = usual is not None and _known(text, state)
+        if usual and not owns and not known:
+            found = self._unlike(text, odds, usual) or self._strange(text, asks, usual)
+            if not found and (asks or odds >= LEAST):
+                _keep(text, state)
+        if usual and not known:
+            _learn(usual, text, odds, asks, owns=owns, told=found is not None)
+        return found if found and _first(text, event, found, state) else None
 
-    def _stands_out(self, odds: float, usual: Usual) -> bool:
-        if usual.seen < self.warmup_results or odds < LEAST:
-            return False
-        return odds > usual.mean + self.reach * max(usual.spread, STEADY)
+    def _told(self, text: TextSignal, event: Event, signals: Signals, usual: Usual | None) -> Finding:
+        """At the threshold; more quietly where that is usual."""
+        why = list(reasons(text, event, signals))
+        if usual and usual.seen >= self.warmup_results and usual.flagged >= HABIT:
+            why.append("but usual for this tool")
+        return finding(text, self.says, why)
+
+    def _unlike(self, text: TextSignal, odds: float, usual: Usual) -> Finding | None:
+        """Below the threshold, but unlike nearly everything that this tool returned before."""
+        if usual.seen < self.warmup_results or odds < LEAST or usual.reached(odds - self.reach) >= RARE:
+            return None
+        return Finding(
+            severity=Severity.low,
+            summary=f"{where(text)} reads like an instruction, unlike what this tool usually returns "
+            f"(log odds {odds:.1f}, usually {usual.mean:.1f})",
+            value=round(odds, 4),
+            baseline=round(usual.mean, 4),
+            evidence={**evidence(text), "reasons": "unlike its tool"},
+        )
+
+    def _strange(self, text: TextSignal, asks: Sequence[bytes], usual: Usual) -> Finding | None:
+        """Below the threshold, but it asks for something in a place where this tool's results do not: that
+        shows soon where they are data, and later where they are sentences."""
+        data = usual.prose < MOSTLY
+        if usual.seen < self.warmup_results // (SOON if data else 1):
+            return None
+        shares = [usual.asked.get(kind, 0.0) for kind in asks]
+        if min(shares, default=1.0) >= (MOSTLY if data else RARE):
+            return None
+        return Finding(
+            severity=Severity.low,
+            summary=f"{where(text)} asks for something ({seen(text)}), as results of this tool hardly do",
+            value=round(score(text), 4),
+            baseline=round(min(shares), 4),
+            evidence={**evidence(text), "reasons": "unlike its tool"},
+        )
 
     def _followed(self, event: Event, signals: Signals, state: Reading) -> Finding | None:
         """Another tool is called in a session that has just read an injected text; told once a text."""
@@ -152,24 +202,12 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
 
     @classmethod
     def examples(cls) -> Sequence[IndirectInjection]:
-        return (cls(), cls(threshold=0.8, warmup_results=2, reach=2.0), cls(follow_seconds=0.0))
+        return (cls(), cls(threshold=0.8, warmup_results=2, reach=3.0), cls(follow_seconds=0.0))
 
 
-def log_odds(share: float) -> float:
-    """The logarithm of the odds, within 10 either way."""
-    return log(max(share, 4.54e-5) / max(1.0 - share, 4.54e-5))
-
-
-def _unlike(text: TextSignal, odds: float, usual: float) -> Finding:
-    """Below the threshold, but unlike everything that this tool returned before."""
-    return Finding(
-        severity=Severity.low,
-        summary=f"{where(text)} reads like an instruction, unlike what this tool usually returns "
-        f"(log odds {odds:.1f}, usually {usual:.1f})",
-        value=round(odds, 4),
-        baseline=round(usual, 4),
-        evidence={**evidence(text), "reasons": "unlike its tool"},
-    )
+def _asks(text: TextSignal) -> Sequence[bytes]:
+    """The kinds of requests in a text: rules about orders in data, however little they weigh."""
+    return sorted({_digest(hit.rule)[:4] for hit in text.rules if hit.family == DATA})
 
 
 def _usual(event: Event, state: Reading) -> Usual | None:
@@ -177,20 +215,32 @@ def _usual(event: Event, state: Reading) -> Usual | None:
     tool = _tool(event)
     usual = state.tools.pop(tool, None)
     if usual is None:
-        usual = Usual(0.0)
+        usual = Usual(levels=[0.0] * LEVELS)
     state.tools[tool] = usual
     _bound(state.tools, TOOLS)
     return usual
 
 
-def _learn(usual: Usual, value: float, flagged: bool, stands_out: bool) -> None:
-    first = 1.0 / (usual.seen + 1)
-    weight = max(first, SLOW if stands_out else ORDINARY)
-    if not usual.seen:
-        usual.mean = value
-    usual.mean, usual.spread = learn(usual.mean, max(usual.spread, STEADY), value, weight)
-    usual.flagged += max(first, ORDINARY) * (flagged - usual.flagged)
+def _level(odds: float) -> int:
+    return min(max(floor(odds) - LOWEST, 0), LEVELS - 1)
+
+
+def _learn(
+    usual: Usual, text: TextSignal, odds: float, asks: Sequence[bytes], *, owns: bool, told: bool
+) -> None:
     usual.seen = min(usual.seen + 1, 1 << 30)
+    usual_weight = max(1.0 / usual.seen, ORDINARY)
+    weight = HARDLY if told and usual.seen > 1 else usual_weight
+    level = _level(odds)
+    usual.levels = [share + weight * ((at == level) - share) for at, share in enumerate(usual.levels)]
+    usual.flagged += usual_weight * (owns - usual.flagged)
+    usual.prose += weight * ((text.language != "") - usual.prose)
+    for kind in asks:
+        usual.asked.setdefault(kind, 0.0)
+    for kind, share in usual.asked.items():
+        usual.asked[kind] = share + weight * ((kind in asks) - share)
+    while len(usual.asked) > KINDS:
+        del usual.asked[min(usual.asked, key=lambda kind: (usual.asked[kind], kind))]
 
 
 def _first(text: TextSignal, event: Event, found: Finding, state: Reading) -> bool:
@@ -205,6 +255,25 @@ def _first(text: TextSignal, event: Event, found: Finding, state: Reading) -> bo
         state.sessions[_digest(conversation)] = read
         _bound(state.sessions, SESSIONS)
     return not times
+
+
+def _known(text: TextSignal, state: Reading) -> bool:
+    """Whether this very text came before and was not told: it is none that somebody put there since, and
+    counts once for what is usual."""
+    name = _name(text)
+    if state.known.pop(name, None) is None:
+        return False
+    state.known[name] = True
+    return True
+
+
+def _keep(text: TextSignal, state: Reading) -> None:
+    state.known[_name(text)] = True
+    _bound(state.known, TEXTS)
+
+
+def _name(text: TextSignal) -> bytes:
+    return _digest(text.digest or str(text.simhash))
 
 
 def _bound(kept: dict[bytes, Any], limit: int) -> None:

@@ -8,6 +8,7 @@ operator said only where it is hidden, and what tools and documents say is `indi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import exp, log, log1p
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ from tocsin.model import Event, Finding, RuleHit, Severity, Signals, TextSignal
 THRESHOLD = 0.5  # a text's score is calibrated to it
 STRONG = 0.8  # a score from which on rules leave little doubt
 TOLD_RULES = 5
+DOUBT, TRUST = 4.5, 5.0  # of model and rules in one score, as in `tocsin.reading.verdict`
+SURE = 1 - 1e-12
 
 TELLS: Mapping[str, str] = {
     "A1": "instruction_override",
@@ -150,9 +153,19 @@ def score(text: TextSignal) -> float:
     kept = [hit for hit in text.rules if not hit.family.startswith(others)]
     if len(kept) == len(text.rules):
         return text.score
-    doubt = min(text.model_score, 2 * text.model_score**2)  # below the threshold benign text lies
-    anew = 1.0 - (1.0 - weigh(kept)) * (1.0 - doubt)
+    anew = combined(weigh(kept), text.model_score)
     return min(text.score, anew if UNSEEN.isdisjoint(text.hidden) else max(anew, THRESHOLD))
+
+
+def combined(rules: float, model: float) -> float:
+    """What rules and model say together, as `tocsin.reading.verdict.merged` does it: log odds added up."""
+    odds = max(log_odds(model), -DOUBT) - TRUST * log1p(-min(rules, SURE))
+    return 1.0 / (1.0 + exp(-odds))
+
+
+def log_odds(share: float) -> float:
+    """The logarithm of the odds, within 10 either way."""
+    return log(max(share, 4.54e-5) / max(1.0 - share, 4.54e-5))
 
 
 def command(text: TextSignal) -> float:

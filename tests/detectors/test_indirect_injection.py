@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from parts.said import START, call, hit, said, signals
 
-from detectors.indirect_injection import IndirectInjection, Reading, log_odds
+from detectors.indirect_injection import IndirectInjection, Reading
+from detectors.texts import log_odds
 from tocsin.model import Event, Finding, Severity, Signals, TextSignal
 
 NOTE = hit("A9", 0.65, rule="indirect-note-to-ai")
@@ -130,8 +131,11 @@ def test_each_tool_has_its_own_baseline() -> None:
 
 def test_nothing_is_unlike_a_tool_that_is_not_known_yet() -> None:
     app = Application()
-    assert not app.works(29)
+    assert not app.works(19)
     assert app.returns(reads(-0.5)) is None
+    app = Application()
+    assert not app.works(20)
+    assert app.returns(reads(-0.5)) is not None
 
 
 def test_ordinary_results_are_rarely_told() -> None:
@@ -159,10 +163,92 @@ def test_many_injected_results_hardly_move_the_baseline() -> None:
     app = Application()
     app.works(200)
     before = next(iter(app.state.tools.values())).mean
-    for _ in range(20):
-        app.returns(reads(-0.5))
+    assert all(app.returns(reads(-0.5)) for _ in range(50))
     assert next(iter(app.state.tools.values())).mean < before + 0.2
-    assert app.returns(reads(-0.5)) is not None
+
+
+def test_a_tool_that_changed_for_good_is_usual_again() -> None:
+    app = Application()
+    app.works(200)
+    assert not app.works(300, usual=-0.5)[150:]
+
+
+def test_what_two_kinds_of_results_usually_have_is_not_unlike_them() -> None:
+    app = Application()
+    for number in range(200):
+        app.returns(reads(-1.5 if number % 5 == 0 else -5.0))
+    assert app.returns(reads(-1.4)) is None
+    assert app.returns(reads(-0.6)) is None  # no further above a fifth of them than `reach`
+
+
+def rows(*rules: Any, **values: Any) -> TextSignal:
+    """A result that is bare data, in no language."""
+    return result(*rules, **{"score": 0.1, "model_score": 0.02, **values})
+
+
+def page(*rules: Any, **values: Any) -> TextSignal:
+    """A result that is sentences."""
+    return rows(*rules, **{"language": "en", **values})
+
+
+ASKS = hit("A9", 0.3, rule="data-asks")
+
+
+def test_data_that_asks_for_something_is_told_soon() -> None:
+    app = Application()
+    assert not any(app.returns(rows()) for _ in range(5))
+    assert app.returns(rows(ASKS), tool_name="other") is None
+    assert app.returns(rows()) is None
+    finding = app.returns(rows(ASKS))
+    assert finding is not None and finding.severity is Severity.low
+    assert finding.summary == (
+        "the result of a tool asks for something (data-asks), as results of this tool hardly do"
+    )
+    assert finding.evidence["reasons"] == "unlike its tool" and finding.baseline == 0.0
+
+
+def test_sentences_that_ask_for_something_are_told_once_it_is_known_that_they_do_not() -> None:
+    app = Application()
+    assert not any(app.returns(page()) for _ in range(19))
+    assert app.returns(page(ASKS)) is None
+    fresh = Application()
+    assert not any(fresh.returns(page()) for _ in range(20))
+    assert fresh.returns(page(ASKS)) is not None
+
+
+def test_requests_are_usual_for_a_tool_that_returns_mail() -> None:
+    app = Application()
+    assert not any(app.returns(page(ASKS) if number % 4 == 0 else page()) for number in range(200))
+
+
+def test_another_kind_of_request_is_not_usual() -> None:
+    app = Application()
+    for number in range(80):
+        app.returns(page(ASKS) if number % 4 == 0 else page())
+    assert app.returns(page(ASKS, hit("A9", 0.3, rule="data-sends"))) is not None
+
+
+def test_many_attacks_do_not_make_requests_usual() -> None:
+    for text in (rows, page):
+        app = Application()
+        assert not any(app.returns(text()) for _ in range(20))
+        told = [bool(app.returns(text(ASKS) if number % 5 < 2 else text())) for number in range(500)]
+        assert sum(told) == 200
+
+
+def test_a_text_that_came_before_and_was_not_told_is_none_that_somebody_put_there() -> None:
+    app = Application()
+    notice = page(ASKS, digest="notice")
+    app.returns(notice)
+    assert not any(app.returns(page()) for _ in range(40))
+    assert app.returns(notice) is None
+    assert app.returns(page(ASKS)) is not None
+
+
+def test_rules_about_other_things_are_no_requests() -> None:
+    app = Application()
+    assert not any(app.returns(rows()) for _ in range(40))
+    assert app.returns(rows(hit("C1", 0.3), hit("A13", 0.3))) is None
 
 
 def test_a_message_by_the_user_with_pasted_orders_is_told_here() -> None:
@@ -176,8 +262,11 @@ def test_invented_tools_sessions_and_texts_cannot_fill_the_memory() -> None:
     app = Application()
     for number in range(3000):
         app.returns(result(NOTE), tool_name=f"t{number}")
+        app.returns(page(ASKS), tool_name=f"u{number}")
+        app.returns(page(hit("A9", 0.2, rule=f"own-{number}")), tool_name="one")
     state = app.state
-    assert (len(state.tools), len(state.told), len(state.sessions)) == (256, 64, 64)
+    assert (len(state.tools), len(state.told), len(state.sessions), len(state.known)) == (256, 64, 64, 64)
+    assert max(len(usual.asked) for usual in state.tools.values()) == 8
     assert len(msgspec.msgpack.encode(state)) < 64 << 10
 
 

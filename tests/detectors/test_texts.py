@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from parts.said import call, hit, said, signals, told
 from detectors import BUILTIN, texts
 from detectors.texts import TELLS, TextDetector, score, teller
 from tocsin.model import Finding, RuleHit, Severity, TextSignal
+from tocsin.reading import verdict
 from tocsin.registry import DETECTORS, load
 
 TELLERS = sorted({*TELLS.values()})
@@ -111,15 +113,22 @@ def test_what_others_wrote_is_indirect(place: str, family: str) -> None:
 def test_secrets_and_commands_in_a_result_make_no_injection_of_it() -> None:
     harmless = said(hit("C1", 0.6), hit("A13", 0.6), hit("A1", 0.2), place="result", role="tool")
     assert harmless.score > 0.8
-    assert score(harmless) == pytest.approx(0.2)
+    assert score(harmless) == pytest.approx(texts.combined(0.2, 0.0)) and score(harmless) < 0.05
     assert not findings(harmless)
 
 
 @given(st.lists(RULES, max_size=5, unique_by=lambda each: each.rule))
 def test_a_score_without_outputs_is_that_of_the_other_rules(rules: list[RuleHit]) -> None:
-    ordered = sorted(rules, key=lambda each: -each.weight)
-    prompts = [each for each in ordered if not each.family.startswith("C")]
-    assert score(said(*ordered)) == pytest.approx(said(*prompts).score, abs=1e-4)
+    prompts = [each for each in rules if not each.family.startswith("C")]
+    text = said(*rules)
+    anew = text.score if len(prompts) == len(rules) else texts.combined(texts.weigh(prompts), 0.0)
+    assert score(text) == pytest.approx(min(text.score, anew))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_rules_and_model_are_combined_as_the_reading_step_does_it(rules: float, model: float) -> None:
+    expected = float(verdict.merged(np.array(rules), np.array(model)))
+    assert texts.combined(rules, model) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_score_by_the_model_alone_is_told_once_and_quietly() -> None:
@@ -195,9 +204,9 @@ def test_rules_weigh_once_each_and_others_of_a_family_by_half() -> None:
     assert texts.weigh([one, hit("A1", 0.4, "leet", rule="one")]) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(("model", "expected"), [(0.6, 0.6), (0.4, 0.32), (0.0, 0.0)])
+@pytest.mark.parametrize(("model", "expected"), [(0.6, 0.6), (0.4, 0.4), (0.0, 0.011)])
 def test_beside_a_secret_the_model_counts_as_much_as_it_is_sure(model: float, expected: float) -> None:
-    assert score(said(hit("C1", 0.9), score=0.95, model_score=model)) == pytest.approx(expected)
+    assert score(said(hit("C1", 0.9), score=0.95, model_score=model)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_invisible_text_counts_beside_a_link_as_well() -> None:
