@@ -177,9 +177,9 @@ class Result(NamedTuple):
 def injected_results() -> None:
     """AgentDojo's tool results as a stream, each injection the bare goal at some line break of the result.
 
-    In the order of the file a pipeline's clean runs come before its attacked ones. Shuffled, attacks are among
-    the first results of a tool: three of seven of the results of those tools that are attacked at all, or as
-    many of them that one of twenty of all results is injected.
+    In the order of the file a pipeline's clean runs come before its attacked ones. Shuffled, attacks are
+    among the first results of a tool: 637 of the 1,606 results of those four tools that are attacked at all, or of
+    all tools one result of twenty.
     """
     results = list(_results())
     shuffled, rare = list(results), _rare(results)
@@ -202,9 +202,7 @@ def _rare(results: Sequence[Result]) -> list[Result]:
     return rare
 
 
-def _told(
-    earlier: Sequence[Result], results: Sequence[Result], suites: Sequence[str], warmup: int = 0
-) -> str:
+def _told(results: Sequence[Result], suites: Sequence[str], warmup: int = 0) -> str:
     """How many were told of those that were injected, and of the clean ones. Each result has a session of its
     own, so that what follows another one is not counted."""
     detector = IndirectInjection(warmup_results=warmup) if warmup else IndirectInjection()

@@ -87,11 +87,12 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     about: ClassVar[About] = About(
         title="Instructions in the result of a tool, a document or a tool description",
         detects="A result, a retrieved document, memory or a tool description that gives the model orders, "
-        "by any rule, by hiding or by how it reads; a result that reads far more like an instruction than what "
-        "the same tool usually returns, or asks for something as its results hardly ever do. Worse when the "
-        "session then calls another tool.",
-        misses="Instructions that read like the data around them. Results of tools that return instructions "
-        "all the time, such as mail or web pages, unless a rule or the learned scorer sees them. Text that "
+        "by any rule, by hiding or by how it reads; a result that reads far more like an instruction than "
+        "what the same tool usually returns, or asks for something as its results hardly ever do. Worse "
+        "when the session then calls another tool.",
+        misses="Instructions that read like the data around them. Results of tools that ask for something "
+        "all the time, such as mail, unless a rule or the learned scorer sees them, and of a tool that was "
+        "attacked while it was learnt. Text that "
         "an application puts into the user's message and that no rule of A9 knows.",
         reads=(*READS, "kind", "id", "arrival", "trace_id", "tool_name", "tool_server", "tool_result",
                "tool_decision", "tool_definitions", "documents"),
@@ -106,8 +107,7 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     # As many as it takes until one result is no more than `RARE`.
     warmup_results: Annotated[int, Meta(ge=2, description="results of a tool until it has a baseline")] = 20
     reach: Annotated[
-        float,
-        Meta(ge=0, description="log odds above nearly all of its tool's results at which one stands out"),
+        float, Meta(ge=0, description="log odds above nearly all results of its tool at which one stands out")
     ] = 1.5
     follow_seconds: Annotated[
         float, Meta(ge=0, description="how long after an injected text a tool call makes it worse")
