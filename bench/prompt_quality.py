@@ -178,8 +178,7 @@ def injected_results() -> None:
     """AgentDojo's tool results as a stream, each injection the bare goal at some line break of the result.
 
     In the order of the file a pipeline's clean runs come before its attacked ones. Shuffled, attacks are
-    among the first results of a tool: 637 of the 1,606 results of those four tools that are attacked at all, or of
-    all tools one result of twenty.
+    among the first results of a tool: 637 injected of 4,111, all of them by four tools; or one of twenty.
     """
     results = list(_results())
     shuffled, rare = list(results), _rare(results)
