@@ -154,7 +154,7 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
     signals: list[Signals] = []
     cost = {
         "admit, stamp, history": timed(
-            lambda: works.extend(core._first_pass(state, record, seen) for record in records), len(wire)
+            lambda: works.extend(core._first_pass(state, records, seen)), len(wire)
         ),
         "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
     }

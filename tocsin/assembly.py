@@ -122,6 +122,14 @@ class Assembly:
         self.passed.add(report, names, clock)
         return Arrival(held)
 
+    def executed(self, identity: str, tool: str, clock: float) -> bool:
+        """Whether the one span of the execution with this unique call id went on: it decides alone."""
+        span = self.passed.only(identity)
+        if span is None or span.kind != "tool" or span.told or span.name != tool or identity in self._by_name:
+            return False
+        self._answer(span, clock)
+        return True
+
     def echoes(self, held: Held, clock: float) -> bool:
         """Whether messages tell of an execution that went on. It tells nothing new then."""
         report = held.report()
@@ -218,11 +226,18 @@ class Assembly:
 
     def _meet(self, report: Report, earlier: Report, clock: float) -> None:
         """One that went on has taken up another report."""
-        self._learn(earlier, clock)
         if report.told != earlier.told:
-            earlier.answered = True
-        elif earlier.span == report.parent != "":
+            self._answer(earlier, clock)
+            return
+        self._learn(earlier, clock)
+        if earlier.span == report.parent != "":
             earlier.parted = True
+        self.passed.change(earlier)
+
+    def _answer(self, earlier: Report, clock: float) -> None:
+        """One that went on has its result in messages, or is that result and has its span."""
+        self._learn(earlier, clock)
+        earlier.answered = True
         self.passed.change(earlier)
 
     def _waits(self, report: Report) -> bool:

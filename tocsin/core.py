@@ -18,7 +18,7 @@ from msgspec.structs import force_setattr, replace
 from tocsin.assembly import concerns
 from tocsin.book import Cause
 from tocsin.groups import BOOK, HELD, Group
-from tocsin.history import Seen
+from tocsin.history import PLAIN, Seen
 from tocsin.merging import Held
 from tocsin.model import Alert, Batch, Event, Finding, Reject, Signals
 from tocsin.plan import Instance, Plan, Unpacked
@@ -62,7 +62,7 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     release = _Release(state, batch)
     for some in _parts(records):
         seen: list[Seen] = []
-        works = [_first_pass(state, record, seen) for record in some]
+        works = _first_pass(state, some, seen)
         signals = read(seen, plan.content, plan.reading)
         clear = state.redaction.clear(seen, signals)
         part = Part(seen, signals, clear)
@@ -96,31 +96,34 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     return batch
 
 
-def _first_pass(state: PartitionState, record: Unpacked, seen: list[Seen]) -> Work:
-    clock = state.clock = _advance(state.clock, record)
-    admit, log_id, partition = state.groups.admit, state.log_id, state.number
-    arrival, backfill = record.arrival, record.backfill
-    prefix = f"{state.prefix}.{record.offset}."
-    expired = state.groups.expired(clock)
-    items: list[tuple[Group, int] | Reject] = []
-    for number, item in enumerate(record.items):
-        if isinstance(item, Reject):
-            items.append(item)
-            continue
-        group = admit(item.tenant, item.application, clock)
-        force_setattr(item, "id", prefix + str(number))
-        force_setattr(item, "log_id", log_id)
-        force_setattr(item, "log_partition", partition)
-        if backfill:
-            force_setattr(item, "backfill", True)
-        if not (EARLIEST < item.time < LATEST if arrival is None else -FUTURE <= clock - item.time <= PAST):
-            _clamp(item, record, clock)
-        one = group.history.read(item, clock)
-        if item.kind == "tool":
-            one = marked(one, state.groups.digester)
-        items.append((group, len(seen)))
-        seen.append(one)
-    return Work(record, clock, expired, items)
+def _first_pass(state: PartitionState, records: Sequence[Unpacked], seen: list[Seen]) -> list[Work]:
+    groups, log_id, partition = state.groups, state.log_id, state.number
+    admit, expired, digester = groups.admit, groups.expired, groups.digester
+    works: list[Work] = []
+    for record in records:
+        clock = state.clock = _advance(state.clock, record)
+        arrival = record.arrival
+        work = Work(record, clock, expired(clock), [])
+        works.append(work)
+        for number, item in enumerate(record.items):
+            if isinstance(item, Reject):
+                work.items.append(item)
+                continue
+            group = admit(item.tenant, item.application, clock)
+            force_setattr(item, "id", f"{state.prefix}.{record.offset}.{number}")
+            force_setattr(item, "log_id", log_id)
+            force_setattr(item, "log_partition", partition)
+            if record.backfill:
+                force_setattr(item, "backfill", True)
+            time = item.time
+            if not (EARLIEST < time < LATEST if arrival is None else -FUTURE <= clock - time <= PAST):
+                _clamp(item, record, clock)
+            one = group.history.read(item, clock)
+            work.items.append((group, len(seen)))
+            if item.kind == "tool" and item.tool_arguments:
+                one = marked(one, item.tool_arguments, digester)
+            seen.append(one)
+    return works
 
 
 def _advance(clock: float, record: Unpacked) -> float:
@@ -180,10 +183,10 @@ class _Release:
     def _item(self, group: Group, index: int, part: Part) -> Sequence[tuple[Group, Told, bool]]:
         """Redact an event and let it go on; what its messages tell of, each with whether names are clear."""
         one, signals, clear = part.seen[index], part.signals[index], part.clear[index]
-        event = one.event
-        if one.calls:
+        if one.rich != PLAIN:
             return self._call(group, one, signals, clear)
-        self._state.redaction.event(event, signals, self._clock, clear, calls=False)
+        event = one.event
+        self._state.redaction.event(event, signals, self._clock, clear, one.rich)
         self._go_on(group, one, signals)
         return ()
 
@@ -194,7 +197,7 @@ class _Release:
         event, state = one.event, self._state
         told = list(executions(one, state.groups.digester)) if event.kind == "llm" else []
         asked = lengths(event)
-        state.redaction.event(event, signals, self._clock, clear)
+        state.redaction.event(event, signals, self._clock, clear, one.rich)
         if asked:
             group.assembly.remember_calls(event, asked, self._clock)
         clear = clear and bool(told) and told[0].who == who(event)
@@ -212,6 +215,9 @@ class _Release:
         """An execution that messages tell of for the first time. Mostly its own span has gone on: then it is
         neither read nor redacted. `clear`: there is nothing to redact in its names."""
         state, clock, assembly = self._state, self._clock, group.assembly
+        if clear and told.identity and assembly.executed(told.identity, told.tool, clock):
+            assembly.remember(told.names, clock)
+            return
         one = told.seen(identity, state.groups.digester)
         event = one.event
         plain = clear and event.tool_name == told.tool != "" and not event.join.isdigit()

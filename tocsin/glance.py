@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from tocsin.cuts import Cuts
+from tocsin.history import Rich
 from tocsin.model import Event, Message
 
 # Whoever sends chooses these; all are looked at together, because they rarely hold anything.
@@ -48,21 +49,16 @@ class Glance:
         self._cuts = cuts
         self._are_clear = lru_cache(_COMMON)(self._all_clear)
 
-    def text(self, event: Event, new_input: New, new_output: New, *, calls: bool = True) -> str:
-        """All that must be looked at. `calls`: whether there may be more to a message than role and text."""
+    def text(self, event: Event, new: tuple[New, New], rich: Rich) -> str:
+        """All that must be looked at."""
         texts = list(filter(None, _own(event)))
         common = _common(event)
         if not self._are_clear(common):
             texts += common
-        for messages, new in ((event.input, new_input), (event.output, new_output)):
-            if not messages:
-                continue
-            if calls:
-                self._add_messages(texts, messages, new)
-            elif new is None:
-                texts += [self._cuts.text(message.text) for message in messages]
-            elif new:
-                texts += [self._cuts.text(messages[at].text) for at in new]
+        if event.input:
+            self._add_messages(texts, event.input, new[0], rich[0])
+        if event.output:
+            self._add_messages(texts, event.output, new[1], rich[1])
         if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
             self._add_rest(texts, event)
         if event.documents or event.tool_definitions or event.invalid_fields:
@@ -79,23 +75,26 @@ class Glance:
         half = len(texts) // 2
         return self.free(texts[:half]) + self.free(texts[half:])
 
-    def clear(self, event: Event, new_input: New, new_output: New) -> bool:
+    def clear(self, event: Event, new: tuple[New, New], rich: Rich) -> bool:
         """Whether one event stays as it is."""
-        return self.free([self.text(event, new_input, new_output)])[0]
+        return self.free([self.text(event, new, rich)])[0]
 
     def _all_clear(self, names: tuple[str, ...]) -> bool:
         return self.free([_BETWEEN.join(filter(None, names))])[0]
 
-    def _add_messages(self, texts: list[str], messages: tuple[Message, ...], new: New) -> None:
-        cut = self._cuts.text
-        for at, message in enumerate(messages):
-            told = new is None or at in new
-            if told:
-                texts.append(cut(message.text))
-            if message.tool_calls or message.tool_call_id or message.name:
-                texts += (message.name, message.tool_call_id)
-                for call in message.tool_calls:
-                    texts += (call.id, call.name, cut(call.arguments) if told else "")
+    def _add_messages(
+        self, texts: list[str], messages: tuple[Message, ...], new: New, rich: Sequence[int]
+    ) -> None:
+        told = range(len(messages)) if new is None else new
+        if told:
+            texts += [self._cuts.text(messages[at].text) for at in told]
+        for at in told if new is None else rich:
+            message = messages[at]
+            texts += (message.name, message.tool_call_id)
+            for call in message.tool_calls:
+                texts += (call.id, call.name)
+                if at in told:
+                    texts.append(self._cuts.text(call.arguments))
 
     def _add_rest(self, texts: list[str], event: Event) -> None:
         texts += (self._cuts.text(event.tool_arguments or ""), self._cuts.text(event.tool_result or ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -21,6 +21,10 @@ LOOSE = "\0"  # begins names that stand in for the conversation of events withou
 _pack = msgspec.msgpack.Encoder().encode
 
 
+Rich = tuple[Sequence[int], Sequence[int]]  # which messages of input and output have calls, ids or names
+PLAIN: Rich = ((), ())
+
+
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """An event with what its conversation knew of it."""
 
@@ -28,7 +32,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     new_input: tuple[int, ...] = ()  # indexes of messages that the conversation never held
     new_output: tuple[int, ...] = ()
     digests: str = ""  # of all input messages, then of all output messages
-    calls: bool = False  # whether its messages hold tool calls, results or names
+    rich: Rich = PLAIN
     arguments: str = ""  # digest of a tool's arguments
 
 
@@ -51,22 +55,22 @@ class Digester:
         blank.update(text.encode("utf-8", "replace"))
         return blank.hexdigest()
 
-    def messages(self, messages: Iterable[Message]) -> tuple[list[str], bool]:
-        """One digest each, over role, text and calls: an edit gives another one. And whether there is more
-        to any of them than role and text."""
-        roles, digests, more = self._roles, [], False
+    def messages(self, messages: Sequence[Message]) -> tuple[list[str], list[int]]:
+        """One digest each, over role, text and calls: an edit gives another one. And the indexes of those
+        of which there is more than role and text."""
+        roles, digests, rich = self._roles, list[str](), list[int]()
         for message in messages:
             if message.tool_calls or message.tool_call_id:
-                more = True
+                rich.append(len(digests))
                 blank = self._calls.copy()
                 blank.update(_packed(message))
             else:
                 if message.name:  # some reporters of a message know it, some do not
-                    more = True
+                    rich.append(len(digests))
                 blank = roles[message.role].copy()
                 blank.update(message.text.encode("utf-8", "replace"))
             digests.append(blank.hexdigest())
-        return digests, more
+        return digests, rich
 
 
 class Conversation(msgspec.Struct, array_like=True, gc=False):
@@ -135,7 +139,7 @@ class History:
 
     def _news(self, event: Event, known: str) -> tuple[Seen, str]:
         inputs, outputs = event.input, event.output
-        digests, calls = self._digester.messages(inputs + outputs if outputs else inputs)
+        digests, rich = self._digester.messages(inputs + outputs if outputs else inputs)
         joined, border = "".join(digests), len(inputs)
         new = _unknown(known, digests, joined)
         if isinstance(new, range):
@@ -147,7 +151,11 @@ class History:
             known += "".join([digests[at] for at in new])
             new_input = tuple([at for at in new if at < border])
             new_output = tuple([at - border for at in new[len(new_input) :]])
-        return Seen(event, new_input, new_output, joined, calls), known
+        if not rich:
+            return Seen(event, new_input, new_output, joined), known
+        rich_input = tuple([at for at in rich if at < border])
+        rich_output = tuple([at - border for at in rich[len(rich_input) :]])
+        return Seen(event, new_input, new_output, joined, (rich_input, rich_output)), known
 
 
 def split(digests: str) -> list[str]:

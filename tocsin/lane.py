@@ -40,7 +40,7 @@ class Lane:
         self._epoch = claim.store.claim(self.log)
         self.state = self._restore(log_id)
         self._minutes: set[int] = set()
-        self._saved_at = claim.clock.now()
+        self.saved_at = claim.clock.now()
         self._changed = self._finished = False
         self._evicted = self._evictions()
         self._overflow = self.state.groups.overflow
@@ -79,7 +79,7 @@ class Lane:
 
     def due(self, every: float) -> bool:
         """Whether a checkpoint is owed."""
-        return self._changed and self._claim.clock.now() - self._saved_at >= every
+        return self._changed and self._claim.clock.now() - self.saved_at >= every
 
     def computed(self) -> None:
         """Every sink has computed the minutes again."""
@@ -88,7 +88,7 @@ class Lane:
     def save(self) -> int:
         """Make state and position durable; returns the position. Raises Fenced or StoreUnavailable."""
         position = self._save(None)
-        self._changed, self._saved_at = False, self._claim.clock.now()
+        self._changed, self.saved_at = False, self._claim.clock.now()
         return position
 
     def lost(self) -> Mapping[str, int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tocsin.codec import Codec
-from tocsin.report import Report, apart, best
+from tocsin.report import Report, best, near
 from tocsin.section import Entry, Section
 
 PAGE = 128  # reports that are saved together
@@ -70,24 +70,27 @@ class Passed:
             return None
         return best(report, self._known(report, looks))
 
+    def only(self, name: str) -> Report | None:
+        """What alone went on under a name."""
+        found = self._by_name.get(name)
+        return found if isinstance(found, Report) else None
+
     def change(self, report: Report) -> None:
         """Note that a report that went on has taken up another one."""
         entry = self.pages.get(str(report.page))
         if entry:
             self.pages.change(entry)
 
-    def _known(self, report: Report, looks: Sequence[str]) -> Collection[Report]:
-        """What went on under these names, each once."""
-        by_name, execution = self._by_name, report.kind == "tool"
-        found: dict[int, Report] = {}
+    def _known(self, report: Report, looks: Sequence[str]) -> Iterator[Report]:
+        """What went on under these names, the newest first; without executions that surely are others."""
+        by_name = self._by_name
         for name in looks:
             under = by_name.get(name)
-            if under is None:
-                continue
-            for each in (under,) if isinstance(under, Report) else reversed(under):
-                if not execution or not apart(report, each):
-                    found[id(each)] = each
-        return found.values()
+            if isinstance(under, Report):
+                yield under
+            elif under is not None:
+                some = under[::-1]
+                yield from near(report, some) if report.kind == "tool" and name != report.join else some
 
     def _index(self, report: Report, names: Sequence[str]) -> None:
         by_name = self._by_name

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from operator import attrgetter
+from operator import attrgetter, gt
 
 from msgspec.structs import force_setattr, replace
 
 from tocsin.cuts import MESSAGE_CHARACTERS, Cuts, whole
 from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, blocks
-from tocsin.history import Seen
+from tocsin.history import Rich, Seen
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
 from tocsin.pseudonym import Own, Pseudonyms
@@ -26,7 +26,7 @@ _BARE = {role: Message(role) for role in _ROLES}
 IDENTITIES = ("user", "api_key", "client_ip")
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
-_SHORTEST = min(MACHINE.values())
+_LONGEST = tuple(MACHINE.values())
 _machine = attrgetter(*MACHINE)
 _all_names = attrgetter(*WORDS, *NAMES)
 _FOUND = 8192  # names and identities of which it is remembered what they became
@@ -95,8 +95,7 @@ class Redaction:
             return [False] * len(seen)
         look, new = self._glance.text, self._new
         looks = [
-            look(one.event, *new(one.event, told), calls=one.calls)
-            for one, told in zip(seen, signals, strict=True)
+            look(one.event, new(one.event, told), one.rich) for one, told in zip(seen, signals, strict=True)
         ]
         return [free for block in blocks(looks) for free in self._glance.free(block)]
 
@@ -106,29 +105,28 @@ class Redaction:
         signals: Signals | None = None,
         clock: float = 0.0,
         clear: bool | None = None,
-        *,
-        calls: bool = True,
+        rich: Rich | None = None,
     ) -> None:
         """Only this step writes content of a frozen event. `clear` is what the method of that name says;
-        `calls`: whether there may be more to a message than role and text.
+        `rich`: which messages may be more than role and text, where that is known.
 
         An excerpt holds what is new: what a conversation repeats was stored with the call that said it
         first. A half keeps all, because its other half may be the one to which something is new.
         """
-        new_input, new_output = self._new(event, signals)
+        new = self._new(event, signals)
+        rich = rich or (range(len(event.input)), range(len(event.output)))
         if clear is None:
-            clear = not self._private and self._glance.clear(event, new_input, new_output)
+            clear = not self._private and self._glance.clear(event, new, rich)
         if event.former:  # nobody else may say what an identity was called before
             force_setattr(event, "former", ())
         self._tenant, self._clock = event.tenant, clock
         self._own = self._pseudonyms.replace(event, clock) if self._private else ()
         self._clear = clear
         self._clean_names(event)
-        for field, messages, new in (("input", event.input, new_input), ("output", event.output, new_output)):
-            if messages and (calls or new is None or new):
-                force_setattr(event, field, self._messages(messages, new))
-            elif messages:
-                force_setattr(event, field, tuple([_BARE[message.role] for message in messages]))
+        if event.input:
+            force_setattr(event, "input", self._messages(event.input, new[0], rich[0]))
+        if event.output:
+            force_setattr(event, "output", self._messages(event.output, new[1], rich[1]))
         if (
             event.attributes
             or event.tool_definitions
@@ -179,9 +177,8 @@ class Redaction:
     # Names and identities.
 
     def _clean_names(self, event: Event) -> None:
-        trace, span, parent, finish, join = words = _machine(event)
-        longest = len(trace) > _SHORTEST or len(span) > _SHORTEST or len(parent) > _SHORTEST
-        if longest or len(finish) > _SHORTEST or join or " " in "".join(words):
+        words = _machine(event)
+        if " " in "".join(words) or any(map(gt, map(len, words), _LONGEST)):
             for (field, most), name in zip(MACHINE.items(), words, strict=True):
                 if len(name) > most or " " in name:
                     force_setattr(event, field, self._namer.stand_in(name))
@@ -226,23 +223,24 @@ class Redaction:
 
     # Text.
 
-    def _messages(self, messages: tuple[Message, ...], new: New) -> tuple[Message, ...]:
+    def _messages(self, messages: tuple[Message, ...], new: New, rich: Sequence[int]) -> tuple[Message, ...]:
         """All messages; text only of those at `new`, of all where that is None."""
-        return tuple(
-            [
-                self._message(message, told=new is None or at in new)
-                if new is None or at in new or message.tool_calls or message.tool_call_id or message.name
-                else _BARE[message.role]
-                for at, message in enumerate(messages)
-            ]
-        )
+        if new is None:
+            return tuple([self._message(message, told=True) for message in messages])
+        kept = [_BARE[message.role] for message in messages]
+        for at in new:
+            kept[at] = self._message(messages[at], told=True)
+        for at in rich:
+            if at not in new:
+                kept[at] = self._message(messages[at], told=False)
+        return tuple(kept)
 
     def _message(self, message: Message, *, told: bool) -> Message:
-        calls = tuple([self._call(call, told=told) for call in message.tool_calls])
+        calls = message.tool_calls
         return Message(
             message.role,
             self._text(message.text) if told else "",
-            calls,
+            tuple([self._call(call, told=told) for call in calls]) if calls else (),
             self._name(message.tool_call_id) if message.tool_call_id else "",
             self._name(message.name) if message.name else "",
         )

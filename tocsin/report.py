@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -18,6 +19,7 @@ TOLD = "messages"  # half of an execution that only the messages of a model call
 UNIQUE = 16  # characters besides the tool's name from which on a call's id is no mere number
 
 _SEPARATORS = re.compile(r"[.:/\-]|__")
+_TWO_DIGITS, _FOUR_DIGITS = re.compile(r"\d\D*\d"), re.compile(r"\d(?:\D*\d){3}")
 
 
 class Report(msgspec.Struct, array_like=True, gc=False):
@@ -93,9 +95,13 @@ class Report(msgspec.Struct, array_like=True, gc=False):
         return names, looks
 
     def _executions(self) -> list[str]:
-        tool = bare(self.name)
-        names = [f"@{place}:{tool}" for place in dict.fromkeys((self.trace, self.session)) if place]
-        return [*names, self.digest] if self.digest else names
+        tool, trace, session = bare(self.name), self.trace, self.session
+        names = [f"@{trace}:{tool}"] if trace else []
+        if session and session != trace:
+            names.append(f"@{session}:{tool}")
+        if self.digest:
+            names.append(self.digest)
+        return names
 
     def _oddities(self) -> list[str]:
         """Of a streamed question or its answer, and of a failure that left no id."""
@@ -172,15 +178,17 @@ def same(one: Report, other: Report) -> bool:
     return _same_execution(one, other) if one.kind == "tool" else _same_call(one, other)
 
 
-def apart(one: Report, other: Report) -> bool:
-    """Whether two executions are surely two: decides most pairs of one tool, at little cost."""
-    if one.join and one.join == other.join:
-        return False
-    if one.id and other.id:
-        return len(one.id) == len(other.id) and one.id != other.id
-    if one.digest == other.digest or one.trace == other.trace:
-        return False
-    return (not one.span or one.span != other.parent) and (not other.span or other.span != one.parent)
+def near(one: Report, others: Sequence[Report]) -> Sequence[Report]:
+    """Of executions with one name those that may be the same: a cheap look at many."""
+    identity, length = one.id, len(one.id)
+    if identity:
+        return [each for each in others if each.id == identity or len(each.id) != length]
+    digest, trace, span, parent = one.digest, one.trace, one.span, one.parent
+    return [
+        each
+        for each in others
+        if each.digest == digest or each.trace == trace or each.parent == span or each.span == parent
+    ]
 
 
 def _same_call(one: Report, other: Report) -> bool:
@@ -308,6 +316,7 @@ def encloses(one: Report, other: Report) -> bool:
     return (one.start, -one.end) < (other.start, -other.end)
 
 
+@lru_cache(1024)
 def bare(name: str) -> str:
     """A tool's name without what frameworks put before it."""
     return _SEPARATORS.split(name)[-1].lower()
@@ -325,5 +334,5 @@ def alike(one: str, other: str) -> bool:
 def unique(identity: str, name: str) -> bool:
     """Whether a call's id means that call wherever it stands; `call_0` means one of each conversation."""
     rest = identity.replace(name, "") if name else identity
-    digits = sum(map(str.isdecimal, rest))
-    return digits >= 4 or (digits >= 2 and len(rest) >= UNIQUE)
+    digits = _TWO_DIGITS if len(rest) >= UNIQUE else _FOUR_DIGITS
+    return digits.search(rest) is not None

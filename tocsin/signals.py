@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from tocsin.history import SIZE, Seen
-from tocsin.model import Event, Signals
+from tocsin.model import Event, Message, Signals
 from tocsin.reading.sketch import PREFIX, length, refuses
 from tocsin.settings import ContentSettings, ReadingSettings
 
@@ -57,24 +57,23 @@ def prepare(content: ContentSettings, reading: ReadingSettings) -> None:
 def _read(seen: Seen) -> Signals:
     event, digests = seen.event, seen.digests
     inputs, outputs = event.input, event.output
-    input_length = output_length = 0
-    for message in inputs:
-        text = message.text
-        input_length += length(text) if text.startswith(PREFIX) else len(text)
-    for message in outputs:
-        text = message.text
-        output_length += length(text) if text.startswith(PREFIX) else len(text)
+    arguments, result = event.tool_arguments, event.tool_result
     return Signals(
         seen.new_input,
         seen.new_output,
-        input_length,
-        output_length,
-        length(event.tool_arguments or ""),
-        length(event.tool_result or ""),
+        _lengths(inputs) if inputs else 0,
+        _lengths(outputs) if outputs else 0,
+        length(arguments) if arguments else 0,
+        length(result) if result else 0,
         _digest(seen.new_input, digests, 0) if seen.new_input else "",
         _digest(seen.new_output, digests, len(inputs)) if seen.new_output else "",
         refused(event),
     )
+
+
+def _lengths(messages: Sequence[Message]) -> int:
+    texts = [message.text for message in messages]
+    return sum([length(text) if text.startswith(PREFIX) else len(text) for text in texts])
 
 
 def _bare(seen: Seen) -> Signals:

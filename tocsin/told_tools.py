@@ -62,6 +62,7 @@ class Told(NamedTuple):
     result: Message
     tool: str
     call: ToolCall
+    identity: str  # the call's id, where it is unique
 
     def seen(self, identity: str, digester: Digester) -> Seen:
         """The event that it is, under this id."""
@@ -72,44 +73,46 @@ class Told(NamedTuple):
 
 def executions(seen: Seen, digester: Digester) -> Iterator[Told]:
     """What the new messages of a model call tell of, in their order."""
-    event, inputs = seen.event, seen.event.input
-    for at in seen.new_input:
+    inputs = seen.event.input
+    results = [at for at in seen.new_input if inputs[at].role == "tool"]
+    whose = who(seen.event) if results else ()
+    for at in results:
         message = inputs[at]
-        if message.role != "tool" or not (message.tool_call_id or message.name):
+        if not (message.tool_call_id or message.name):
             continue
         call = _call(message, inputs[:at])
         tool = call.name or message.name
         if not tool.startswith(HANDOFFS):
-            yield Told(_names(seen, at, message, call, digester), who(event), message, tool, call)
+            identity = message.tool_call_id if unique(message.tool_call_id, tool) else ""
+            names = (
+                (digester.identity(f"call\0{identity}"),) if identity else _names(seen, at, call, digester)
+            )
+            yield Told(names, whose, message, tool, call, identity)
 
 
-def marked(seen: Seen, digester: Digester) -> Seen:
+def marked(seen: Seen, arguments: str, digester: Digester) -> Seen:
     """A tool's own event, with the digest of its arguments."""
-    arguments = seen.event.tool_arguments
-    if not arguments:
-        return seen
     return replace(seen, arguments=digester.identity(plain(arguments)))
 
 
 def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:
     """The call that a result answers; without ids, results of a tool come in the order of its calls."""
     identity = result.tool_call_id
+    if identity:
+        calls = (call for message in reversed(earlier) for call in reversed(message.tool_calls))
+        return next((call for call in calls if call.id == identity), ToolCall(identity))
     before = 0
     for message in reversed(earlier):
-        if identity:
-            found = [call for call in message.tool_calls if call.id == identity]
-        else:
-            found = [call for call in message.tool_calls if call.name == result.name]
-            before += message.role == "tool" and message.name == result.name
+        found = [call for call in message.tool_calls if call.name == result.name]
+        before += message.role == "tool" and message.name == result.name
         if found:
-            return found[min(before, len(found) - 1)] if not identity else found[-1]
-    return ToolCall(identity)
+            return found[min(before, len(found) - 1)]
+    return ToolCall()
 
 
-def _names(seen: Seen, at: int, result: Message, call: ToolCall, digester: Digester) -> tuple[str, ...]:
-    event, identity = seen.event, result.tool_call_id
-    if unique(identity, call.name or result.name):
-        return (digester.identity(f"call\0{identity}"),)
+def _names(seen: Seen, at: int, call: ToolCall, digester: Digester) -> tuple[str, ...]:
+    """Of an execution whose call's id, if it has one, is a mere number."""
+    event, identity = seen.event, seen.event.input[at].tool_call_id
     place = event.session or event.trace_id
     said = digester.identity(f"said\0{seen.digests[: (at + 1) * SIZE]}")
     if not place:

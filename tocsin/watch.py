@@ -21,7 +21,18 @@ class Watch:
     `key`, `touch` and `observe` are what the core calls for every event, so they are bound once.
     """
 
-    __slots__ = ("_detector", "failures", "instance", "key", "observe", "place", "section", "timed", "touch")
+    __slots__ = (
+        "_detector",
+        "_nothing",
+        "failures",
+        "instance",
+        "key",
+        "observe",
+        "place",
+        "section",
+        "timed",
+        "touch",
+    )
 
     def __init__(self, instance: Instance, place: int, codec: Codec[Any]) -> None:
         detector, options = instance.detector, instance.options
@@ -33,9 +44,14 @@ class Watch:
             detector.start, codec, limit=options.max_keys, idle=options.idle_seconds
         )
         self.key = detector.key
-        self.touch = self.section.touch
+        self.touch = self.section.touch if _remembers(detector) else self._touch_nothing
         self.observe = detector.observe
         self._detector = detector
+        self._nothing: Entry[Any] = Entry(detector.start(), "", 0, 0.0)
+
+    def _touch_nothing(self, key: str, clock: float) -> Entry[Any]:
+        """Without anything to remember no key takes room."""
+        return self._nothing
 
     def wake(self, key: str, entry: Entry[Any], now: float) -> Finding | None:
         """What the detector says once its time has come. Raises ObserveFailed."""
@@ -66,3 +82,8 @@ class Watch:
         if key is not None:
             self.section.remove(short(key))
         return ObserveFailed(f"{self.instance.name}: {what}")
+
+
+def _remembers(detector: Detector[Any]) -> bool:
+    """Whether states of this detector can differ: those without fields cannot."""
+    return getattr(detector.state_type, "__struct_fields__", None) != ()

@@ -27,7 +27,8 @@ __all__ = ["Ports", "Stop", "Unpack", "Watchers", "Worker"]
 
 IDLE_SECONDS = 0.2  # longest wait in one poll
 SHOW_SECONDS = 5.0  # between updates of gauges
-PIECE_BYTES = 4 << 20  # records that are decoded at once
+PIECE_BYTES = 256 << 10  # records that are decoded at once: more do not stay in the processor's cache
+PORTIONS = 4  # of the checkpoints that are due one is saved in a round: rows wait no longer than for that
 DRAIN_SECONDS = 7.0  # for the last rows of a stopped worker
 STOP_SECONDS = 10.0  # then the watchdog ends it
 
@@ -110,7 +111,8 @@ class Worker:
         if records:
             self._work(records)
         self._deliver()
-        self._save(self._settings.checkpoint_seconds)
+        owing = self._owing(self._settings.checkpoint_seconds)
+        self._save(owing[: -(-len(owing) // PORTIONS)])
         if self._clock.now() >= self._show_at:
             self._show()
 
@@ -198,9 +200,13 @@ class Worker:
 
     # Checkpoints.
 
-    def _save(self, every: float, deadline: float | None = None) -> None:
-        """Checkpoints of the lanes that owe one, once nothing that they released waits any more."""
-        owing = [lane for lane in self._assignment.lanes.values() if lane.due(every)]
+    def _owing(self, every: float) -> list[Lane]:
+        """The lanes whose checkpoint is due, the longest first."""
+        due = [lane for lane in self._assignment.lanes.values() if lane.due(every)]
+        return sorted(due, key=lambda lane: lane.saved_at)
+
+    def _save(self, owing: Sequence[Lane], deadline: float | None = None) -> None:
+        """Checkpoints of some lanes, once nothing that they released waits any more."""
         if not owing or not self._checkpoints.due():
             return
         if not self._deliver(all_of_it=True, deadline=deadline) or not self._compute(owing):
@@ -256,7 +262,7 @@ class Worker:
 
     def _done(self) -> bool:
         """Whether everything is durable and saved; tries to make it so."""
-        self._save(0.0)
+        self._save(self._owing(0.0))
         return not any(lane.due(0.0) for lane in self._assignment.lanes.values())
 
     def _drain(self) -> None:
@@ -266,7 +272,7 @@ class Worker:
             left = max(delivery.backoff.left() for delivery in self._deliveries)
             self._clock.sleep(min(IDLE_SECONDS, left))
         if all(delivery.empty for delivery in self._deliveries):
-            self._save(0.0, deadline)
+            self._save(self._owing(0.0), deadline)
         else:
             log.warning("stopped with rows that no sink confirmed; the next start reads them again")
 

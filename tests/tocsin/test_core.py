@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -12,12 +13,33 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from parts.watchers import Every, Last, Silence, Store, copy, extend, lively, plan, rows, run
 
+from tocsin.contracts import About, Detector
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, finish, step
-from tocsin.model import Batch, Event, Message, Reject
+from tocsin.model import Batch, Event, Finding, Message, Reject, Severity, Signals
 from tocsin.settings import ContentSettings, DetectorOptions, GroupSettings
 from tocsin.state import Count
 
 NOON = 1.8e9
+
+
+class Nothing(msgspec.Struct):
+    pass
+
+
+class Each(Detector[Nothing], frozen=True, kw_only=True):
+    """Finds every event of a user."""
+
+    about: ClassVar[About] = About("each", "every event", "none", ("user",))
+    state_type: ClassVar[type[Any]] = Nothing
+
+    def key(self, event: Event) -> str | None:
+        return event.user or None
+
+    def start(self) -> Nothing:
+        return Nothing()
+
+    def observe(self, event: Event, signals: Signals, state: Nothing) -> Finding | None:
+        return Finding(severity=Severity.low, summary="an event")
 
 
 def record(
@@ -224,6 +246,14 @@ def test_a_failing_detector_costs_one_event_for_one_instance() -> None:
     assert [a.log_offset for a in batch.alerts if a.detector == "each"] == [0, 1]
     (count,) = [count for count in state.describe() if count.section == "detector:fragile"]
     assert (count.keys, count.failures) == (1, 1)  # the key started anew with the second event
+
+
+def test_a_detector_without_a_memory_takes_no_room_and_still_tells() -> None:
+    plan = Plan(instances=(Instance("each", "each", Each()),))
+    events = [Event(user=f"u{number}", time=1e9) for number in range(20)]
+    batch, state = run(plan, [Unpacked(0, 1, 1e9, events, 1)])
+    assert {alert.key for alert in batch.alerts} == {event.user for event in events}
+    assert [count.keys for count in state.describe() if count.section == "detector:each"] == [0]
 
 
 def test_a_key_that_raises_is_a_failure_too() -> None:

@@ -88,7 +88,7 @@ def test_every_place_of_an_event_is_looked_at(place: dict[str, Any]) -> None:
     redaction = Redaction(ContentSettings(), Counting())
     told = Signals(new_input=(0,), new_output=(0,))
     other = Event(model="m", session="s")
-    seen = [Seen(other), Seen(Event(**place), calls=True), Seen(other)]
+    seen = [Seen(other), Seen(Event(**place), rich=((0,), (0,))), Seen(other)]
     assert redaction.clear(seen, [Signals(), told, Signals()]) == [True, False, True]
 
 
@@ -100,6 +100,13 @@ def test_of_messages_without_calls_only_what_is_new_is_looked_at() -> None:
     told = [Signals(*new) for new in news]
     assert redaction.clear([Seen(event)] * 4, told) == [True, False, False, False]
     assert redaction.clear([Seen(replace(event, half="span"))], told[:1]) == [False]
+
+
+@pytest.mark.parametrize("call", [ToolCall(SECRET), ToolCall("", SECRET), ToolCall("", "", SECRET)])
+def test_where_everything_is_kept_all_of_every_message_is_looked_at(call: ToolCall) -> None:
+    redaction = Redaction(ContentSettings(mode="full"), Counting())
+    repeated = Seen(Event(output=(Message("assistant", "", (call,)),), duplicate=True))
+    assert redaction.clear([repeated], [Signals()]) == [False]
 
 
 def test_combinations_of_names_are_remembered_and_still_right() -> None:

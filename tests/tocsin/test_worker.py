@@ -195,6 +195,14 @@ def test_no_checkpoint_is_saved_where_nothing_changed() -> None:
     assert house.watchers.metrics.value("tocsin_checkpoints_total") == saved
 
 
+def test_rows_wait_for_a_quarter_of_the_checkpoints_that_are_due() -> None:
+    house = House(filled(8), checkpoint_seconds=0.05).run()
+    rounds = "".join({"poll": "|", "aggregate": "a"}.get(step, "") for step in house.fuse.passed).split("|")
+    at_once = [len(each) for each in rounds if each]
+    assert len(at_once) > 8 and max(at_once[:-1]) == 2
+    assert house.log.committed == {Partition("memory", n): house.log.ends[n] for n in range(8)}
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before() -> None:
     house = House(filled(2))
     house.fuse = Fuse(len(REFERENCE.fuse.passed) // 2)
