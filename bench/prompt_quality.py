@@ -13,6 +13,7 @@ import json
 import re
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -180,49 +181,55 @@ def injected_results() -> None:
     In the order of the file a pipeline's clean runs come before its attacked ones. Shuffled, attacks are
     among the first results of a tool: 637 injected of 4,111, all of them by four tools; or one of twenty.
     """
-    results = list(_results())
-    shuffled, rare = list(results), _rare(results)
+    stream = list(results())
+    shuffled, rare = list(stream), _rare(stream)
     Random(1).shuffle(shuffled)
     print("indirect_injection: AgentDojo, injected results told, clean results told")
     for suites in (("banking",), ("slack",), ("banking", "slack")):
         print(f"  {' and '.join(suites)}")
-        print(f"    by the score alone: {_told(results, suites, NEVER)}")
-        print(f"    with baselines, in the order of the file: {_told(results, suites)}")
-        print(f"    with baselines, shuffled: {_told(shuffled, suites)}")
-        print(f"    with baselines, shuffled, one of twenty injected: {_told(rare, suites)}")
+        print(f"    by the score alone: {_shares(told(stream, suites, NEVER))}")
+        print(f"    with baselines, in the order of the file: {_shares(told(stream, suites))}")
+        print(f"    with baselines, shuffled: {_shares(told(shuffled, suites))}")
+        print(f"    with baselines, shuffled, one of twenty injected: {_shares(told(rare, suites))}")
 
 
-def _rare(results: Sequence[Result]) -> list[Result]:
+def _rare(stream: Sequence[Result]) -> list[Result]:
     random = Random(1)
-    clean = [each for each in results if not each.injected]
-    some = random.sample([each for each in results if each.injected], len(clean) // 19)
+    clean = [each for each in stream if not each.injected]
+    some = random.sample([each for each in stream if each.injected], len(clean) // 19)
     rare = [*clean, *some]
     random.shuffle(rare)
     return rare
 
 
-def _told(results: Sequence[Result], suites: Sequence[str], warmup: int = 0) -> str:
-    """How many were told of those that were injected, and of the clean ones. Each result has a session of its
-    own, so that what follows another one is not counted."""
+def told(stream: Sequence[Result], suites: Sequence[str], warmup: int = 0) -> dict[bool, tuple[int, int]]:
+    """How many were told of those that were injected (True) and of the clean ones, and how many there are.
+
+    Each result has a session of its own, so that what follows another one is not counted.
+    """
     detector = IndirectInjection(warmup_results=warmup) if warmup else IndirectInjection()
-    state, told = detector.start(), {True: [0, 0], False: [0, 0]}
-    for number, each in enumerate(results):
+    state, found, of = detector.start(), Counter[bool](), Counter[bool]()
+    for number, each in enumerate(stream):
         event = Event(kind="tool", tool_name=each.tool, session=f"s{number}", arrival=1e9 + number)
-        found = detector.observe(event, each.signals, state)
+        finding = detector.observe(event, each.signals, state)
         if each.suite in suites:
-            told[each.injected][0] += found is not None
-            told[each.injected][1] += 1
+            found[each.injected] += finding is not None
+            of[each.injected] += 1
+    return {side: (found[side], of[side]) for side in (True, False)}
+
+
+def _shares(told: dict[bool, tuple[int, int]]) -> str:
     return ", ".join(f"{found} of {of} ({found / max(of, 1):.1%})" for found, of in told.values())
 
 
-def _results() -> Iterator[Result]:
+def results() -> Iterator[Result]:
     """Of each run in the order of the file."""
     random = Random(1)
     for each in lines("agentdojo_banking_slack"):
         suite = each["meta"]["suite"]
         for message in each["trace"]:
             if message["role"] == "tool" and message["content"]:
-                read = _returned(message["tool"], _bare(random, message["content"]))
+                read = _returned(message["tool"], bare(random, message["content"]))
                 yield Result(suite, message["tool"], bool(message.get("injected")), read)
 
 
@@ -249,8 +256,8 @@ def harmless_requests() -> None:
             else clean[at]
             for at, (tool, text) in enumerate(own)
         ]
-        print(f"  {source}, by the score alone: {_told(stream, ('airline',), NEVER)}")
-        print(f"  {source}, with baselines: {_told(stream, ('airline',))}")
+        print(f"  {source}, by the score alone: {_shares(told(stream, ('airline',), NEVER))}")
+        print(f"  {source}, with baselines: {_shares(told(stream, ('airline',)))}")
 
 
 def _requests(source: str, kind: str) -> list[str]:
@@ -268,7 +275,7 @@ def _among(random: Random, text: str, request: str) -> str:
     return sep.join(parts)
 
 
-def _bare(random: Random, text: str) -> str:
+def bare(random: Random, text: str) -> str:
     """The text with the goal alone in place of its wrapper and the words around it, somewhere else."""
     wrapped = WRAPPED.search(text)
     if wrapped is None:
