@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from parts import pace
 
 from tocsin.reading import values
 from tocsin.reading.redaction import Redactor
@@ -207,6 +208,29 @@ HOSTILE = {
     "identifier": "token: " + "a" * 500 + "! " + "password: " + "pass" * 100 + "!",
     "fillers": ("token: " + "test" * 15 + "%\n") * 1_500,
 }
+
+
+TOLD = {
+    "keys": f"ghp_{KEY[:36]} " * 2_400,
+    "values": f"token={KEY[:16]} " * 4_200,
+    "long values": f"token={KEY * 2} " * 250,
+    "named keys": f"key AIza{KEY[:35]} " * 2_200,
+    "certificates": f"-----BEGIN PRIVATE KEY-----{KEY}" * 400,
+}
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *TOLD])
+def test_telling_takes_little_longer_than_replacing(name: str) -> None:
+    text, redactor = (HOSTILE | TOLD)[name], Redactor()
+    replacing = min(pace.seconds(lambda: redactor.redact(text)) for _ in range(3))
+    telling = min(pace.seconds(lambda: redactor.find(text)) for _ in range(3))
+    assert telling < 0.01 + 1.5 * replacing
+
+
+def test_of_very_many_of_a_kind_some_are_told_and_all_are_replaced() -> None:
+    text = f"ghp_{KEY[:36]} " * 2_000
+    found, clean = Redactor().find(text), Redactor().redact(text)
+    assert len(found) == 512 and clean.count("[secret:github_token]") == 2_000
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tocsin.reading import kept, values
@@ -15,6 +16,7 @@ from tocsin.reading.patterns import PATTERNS
 # What stands for a character in JSON text and in URLs ends with a letter, which is no part of a word.
 _ESCAPED = (r"\\[nrtbf]", r"\\u[0-9a-fA-F]{4}", "%[0-9a-fA-F]{2}")
 SHORTEST = 6  # characters of anything that is looked for
+MOST = 512  # matches of one pattern that are looked at closely enough to be told
 LONG = 256  # characters from which on a value holds all kinds of groups
 NUMBERS = frozenset({"phone", "card", "national_id"})
 _UPPER_BOUND = re.compile(r"\{([0-9]+),[0-9]{3,}\}")
@@ -87,12 +89,12 @@ class Redactor:
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Mark, start and end of what is worth telling, by place; the same may be found twice. Of what is
-        replaced this leaves out what is doubtful."""
+        replaced this leaves out what is doubtful, and what comes after `MOST` of a kind."""
         return sorted(
             (
                 (rule.mark, *match.span(rule.part))
                 for rule in map(self._rules.__getitem__, self._wanted(text))
-                for match in rule.expression.finditer(text)
+                for match in islice(rule.expression.finditer(text), MOST)
                 if rule.told(match)
             ),
             key=lambda each: each[1:],
