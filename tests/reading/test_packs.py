@@ -40,8 +40,14 @@ def test_what_only_sounds_like_an_attack_is_left_alone() -> None:
 
 def test_attacks_in_other_words_are_flagged() -> None:
     attacks = lines("attacks.txt")
-    assert len(attacks) >= 80
+    assert len(attacks) >= 180
     assert sorted(set(attacks) - set(flagged(attacks, "user"))) == []
+
+
+def test_attacks_in_data_are_flagged() -> None:
+    attacks = lines("attacks_in_data.txt")
+    assert len(attacks) >= 25
+    assert sorted(set(attacks) - set(flagged(attacks, "tool"))) == []
 
 
 def test_ordinary_text_is_left_alone_as_the_result_of_a_tool() -> None:
