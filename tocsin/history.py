@@ -58,7 +58,9 @@ class Digester:
     def messages(self, messages: Sequence[Message]) -> tuple[list[str], list[int]]:
         """One digest each, over role, text and calls: an edit gives another one. And the indexes of those
         of which there is more than role and text."""
-        roles, digests, rich = self._roles, list[str](), list[int]()
+        roles = self._roles
+        digests: list[str] = []
+        rich: list[int] = []
         for message in messages:
             if message.tool_calls or message.tool_call_id:
                 rich.append(len(digests))

@@ -21,7 +21,7 @@ from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 SKETCH = "[sketch]"  # stands where an application sent one in place of its text
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
-_BARE = {role: Message(role) for role in _ROLES}
+_role, _bare = attrgetter("role"), {role: Message(role) for role in _ROLES}.__getitem__
 
 IDENTITIES = ("user", "api_key", "client_ip")
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
@@ -227,7 +227,7 @@ class Redaction:
         """All messages; text only of those at `new`, of all where that is None."""
         if new is None:
             return tuple([self._message(message, told=True) for message in messages])
-        kept = [_BARE[message.role] for message in messages]
+        kept = list(map(_bare, map(_role, messages)))
         for at in new:
             kept[at] = self._message(messages[at], told=True)
         for at in rich:

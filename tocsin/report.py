@@ -187,7 +187,10 @@ def near(one: Report, others: Sequence[Report]) -> Sequence[Report]:
     return [
         each
         for each in others
-        if each.digest == digest or each.trace == trace or each.parent == span or each.span == parent
+        if each.digest == digest != ""
+        or each.trace == trace != ""
+        or each.parent == span != ""
+        or each.span == parent != ""
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from operator import attrgetter, methodcaller
 
 from tocsin.history import SIZE, Seen
 from tocsin.model import Event, Message, Signals
@@ -31,6 +32,7 @@ desculpe, mas não | sinto muito, mas não | não posso ajudar | het spijt me, m
 我不能 | 申し訳ありませんが | 申し訳ございませんが | 죄송하지만
 """
 REFUSAL_OPENERS = tuple(opener.strip() for opener in _OPENERS.split("|"))
+_text, _is_sketch = attrgetter("text"), methodcaller("startswith", PREFIX)
 _HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS) | {"i\u2019"}
 
 
@@ -72,8 +74,8 @@ def _read(seen: Seen) -> Signals:
 
 
 def _lengths(messages: Sequence[Message]) -> int:
-    texts = [message.text for message in messages]
-    return sum([length(text) if text.startswith(PREFIX) else len(text) for text in texts])
+    texts = list(map(_text, messages))
+    return sum(map(length if any(map(_is_sketch, texts)) else len, texts))
 
 
 def _bare(seen: Seen) -> Signals:
