@@ -18,6 +18,7 @@ from detectors.texts import (
     evidence,
     finding,
     foreign,
+    heaviest,
     log_odds,
     reasons,
     score,
@@ -33,8 +34,10 @@ LOWEST, LEVELS = -6, 12  # log odds are counted in steps of one: below -5, below
 ORDINARY = 1 / 60  # share of a result in its tool's baseline
 HARDLY = ORDINARY / 32  # of one that was told: many attacks do not become usual, a tool that changed does
 LEAST = -2.5  # log odds (a score of 0.08) below which a text is data, however unusual
+ALONE = 2.2  # log odds (a score of 0.9) from which on the scorer is believed before a tool is known
 HABIT = 0.2  # share of results at the threshold from which on they are usual for their tool
-RARE, MOSTLY = 0.05, 0.5  # share of results that may ask for something: where they are sentences; data
+RARE = 0.05  # share of results that may read as much like an instruction
+ASKED, MOSTLY = 0.1, 0.5  # share of results that may ask for something: where they are sentences; data
 SOON = 3  # part of the warm-up after which it shows whether a tool returns sentences or data
 KINDS = 8  # kinds of requests remembered of a tool
 
@@ -131,7 +134,8 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     def _judge(self, text: TextSignal, event: Event, signals: Signals, state: Reading) -> Finding | None:
         """Take a text into its tool's baseline, and tell it if it is at the threshold or stands out."""
         usual = _usual(event, state) if text.place in ("result", "document") else None
-        owns, asks, odds = self.owns(text), _asks(text), log_odds(score(text))
+        asks, odds = _asks(text), log_odds(score(text))
+        owns = self.owns(text) and (not _alone(text) or self._sure(odds, usual))
         found = self._told(text, event, signals, usual) if owns else None
         known = usual is not None and _known(text, state)
         if usual and not owns and not known:
@@ -141,6 +145,12 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
         if usual and not known:
             _learn(usual, text, odds, asks, owns=owns, told=found is not None)
         return found if found and _first(text, event, found, state) else None
+
+    def _sure(self, odds: float, usual: Usual | None) -> bool:
+        """Whether the learned scorer alone is enough: where nearly no result of the tool reads like that."""
+        if usual and usual.seen >= self.warmup_results:
+            return usual.reached(odds) < RARE
+        return odds >= ALONE
 
     def _told(self, text: TextSignal, event: Event, signals: Signals, usual: Usual | None) -> Finding:
         """At the threshold; more quietly where that is usual."""
@@ -169,7 +179,7 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
         if usual.seen < self.warmup_results // (SOON if data else 1):
             return None
         shares = [usual.asked.get(kind, 0.0) for kind in asks]
-        if min(shares, default=1.0) >= (MOSTLY if data else RARE):
+        if min(shares, default=1.0) >= (MOSTLY if data else ASKED):
             return None
         return Finding(
             severity=Severity.low,
@@ -203,6 +213,11 @@ class IndirectInjection(TextDetector[Reading], frozen=True, kw_only=True):
     @classmethod
     def examples(cls) -> Sequence[IndirectInjection]:
         return (cls(), cls(threshold=0.8, warmup_results=2, reach=3.0), cls(follow_seconds=0.0))
+
+
+def _alone(text: TextSignal) -> bool:
+    """Whether only the learned scorer takes it for an order."""
+    return heaviest(text) is None and not text.hidden
 
 
 def _asks(text: TextSignal) -> Sequence[bytes]:

@@ -181,6 +181,19 @@ def test_what_two_kinds_of_results_usually_have_is_not_unlike_them() -> None:
     assert app.returns(reads(-0.6)) is None  # no further above a fifth of them than `reach`
 
 
+def test_the_scorer_alone_is_believed_where_no_result_of_the_tool_reads_like_that() -> None:
+    app = Application()
+    assert app.returns(reads(1.0)) is None
+    assert app.returns(reads(2.5)) is not None
+    known, noisy = Application(), Application()
+    assert not known.works(40)
+    finding = known.returns(reads(1.0))
+    assert finding is not None and "gives the model orders" in finding.summary
+    assert not noisy.works(40, usual=0.5, spread=0.1)
+    assert noisy.returns(reads(0.6)) is None
+    assert noisy.returns(result(NOTE, score=0.6)) is not None
+
+
 def rows(*rules: Any, **values: Any) -> TextSignal:
     """A result that is bare data, in no language."""
     return result(*rules, **{"score": 0.1, "model_score": 0.02, **values})
