@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tocsin.reading import kept
@@ -97,4 +98,30 @@ def test_old_files_make_room(folder: Path) -> None:
 
 def test_a_small_database_is_not_worth_a_file(folder: Path) -> None:
     assert found(kept.database([b"ab+c"], [0])) == [0]
+    assert not folder.exists()
+
+
+def test_tables_are_made_once_and_come_back_as_they_were(folder: Path) -> None:
+    texts, made = ["x" * 20_000, "y"], []
+
+    def make() -> kept.Arrays:
+        made.append(1)
+        return {"numbers": np.arange(5, dtype=np.int32), "none": np.zeros((0, 3))}
+
+    for _ in range(2):
+        arrays = kept.tables(texts, ["kept"], make)
+        assert arrays["numbers"].tolist() == [0, 1, 2, 3, 4] and arrays["numbers"].dtype == np.int32
+        assert arrays["none"].shape == (0, 3)
+    assert len(made) == 1
+    kept.tables([*texts, "z"], ["kept"], make)
+    kept.tables(texts, ["kept", "views"], make)
+    assert len(made) == 3
+    for path in folder.glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert kept.tables(texts, ["kept"], make)["numbers"].tolist() == [0, 1, 2, 3, 4]
+    assert len(made) == 4
+
+
+def test_small_tables_are_not_worth_a_file(folder: Path) -> None:
+    assert kept.tables(["x"], ["kept"], lambda: {"one": np.ones(1)})["one"].tolist() == [1.0]
     assert not folder.exists()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 
+import numpy as np
 import pytest
 
-from tocsin.reading import order, pack
+from tocsin.reading import matcher, order, pack
 from tocsin.reading.literals import ASCII, SMALL, needed
-from tocsin.reading.screen import EACH, Near, Screen
+from tocsin.reading.matcher import Start
+from tocsin.reading.screen import EACH, Place, Screen, pieces
 
 READY = pack.shipped()
 ELEMENTS = sorted({each for ready in READY for one in ready.sequences for each in one.elements})
@@ -43,7 +46,9 @@ def holds(data: bytes, pieces: dict[bytes, int], span: tuple[int, int]) -> bool:
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_an_element_matches_holds_what_it_needs_where_it_says(seed: int) -> None:
     seen = 0
-    said = [(order.expression(each), needed(each)) for each in ELEMENTS[seed::4]]
+    said = [
+        (re.compile(order.expression(each).encode(), re.DOTALL), needed(each)) for each in ELEMENTS[seed::4]
+    ]
     for data in texts(seed)[:25]:
         for expression, all_ in said:
             for match in list(expression.finditer(data))[:3]:
@@ -82,25 +87,56 @@ def test_of_two_things_that_follow_each_is_needed_and_of_alternatives_one() -> N
     assert set(either.pieces) == {b"alpha", b"gamma"}
 
 
-def test_a_screen_tells_a_set_where_all_its_groups_are_near() -> None:
-    screen = Screen([{b"alpha": 2}, {b"beta": 0}], [[Near(0, 0, 0), Near(1, 0, 100)]])
-    told = ([(0, 4, 2)], True)
-    assert screen.find(b"now alpha and beta") == told
-    assert screen.find(b"now alpha") == ([], True)
-    assert screen.find(b"now alpha " + b"." * 600 + b"beta") == ([], True)
-    assert screen.find(b"beta " + b"." * 600 + b" alpha") == ([], True)
+def screen(*needed: dict[bytes, int], groups: tuple[dict[bytes, int], ...] = (), of: int = -1) -> Screen:
+    """Expressions of which nothing is known but the pieces that they need."""
+    known = dict(enumerate(needed)) | {-1 - number: each for number, each in enumerate(groups)}
+    nothing = [(Start(-1, -1, False), ()) for _ in needed]
+    numbers = np.array([of] * len(needed) + [len(groups)], np.int32)
+    return Screen(pieces(known), nothing, numbers, matcher.table(())[0])
+
+
+def told(made: Screen, text: bytes) -> tuple[list[Place], bool]:
+    (one,) = made.find([text])
+    return one
+
+
+def test_a_screen_tells_an_expression_where_its_piece_is_and_another_group_is_there() -> None:
+    made = screen({b"alpha": 2}, groups=({b"beta": 0, b"gamma": 0},), of=0)
+    assert told(made, b"now alpha and beta") == ([(0, 2, 5)], True)
+    assert told(made, b"gamma, now alpha") == ([(0, 9, 12)], True)
+    assert told(made, b"now alpha") == ([], True)
+    assert told(made, b"now beta") == ([], True)
 
 
 @pytest.mark.parametrize("piece", [b"abc", b"abcd", b"abcdefgh", b"abcdefghi", b"abcdefghijklmnop"])
 def test_a_screen_finds_pieces_of_any_length_anywhere(piece: bytes) -> None:
-    others = {piece[:-1] + b"z": 0, b"zzz": 0}
-    screen = Screen([{piece: 0}, others], [[Near(0, 0, 0)], [Near(1, 0, 0)]])
+    made = screen({piece: 0}, {piece[:-1] + b"z": 0, b"zzz": 0})
     for before in (0, 1, 7, 2000):
-        assert screen.find(b"-" * before + piece) == ([(0, before, 0)], True)
-    assert screen.find(piece[:-1]) == ([], True)
+        assert told(made, b"-" * before + piece) == ([(0, before, before + 1)], True)
+    assert told(made, piece[:-1]) == ([], True)
+
+
+@pytest.mark.parametrize("piece", ["имя", "naïve", "指示を無視"])
+def test_pieces_beyond_ascii_are_found_beside_any_others(piece: str) -> None:
+    made = screen({piece.encode()[:16]: 0}, {b" naive ": 0})
+    assert told(made, f"“{piece}”".encode())[0] == [(0, 3, 4)]
+    assert told(made, "“naive”".encode())[0] == [(1, 2, 3)]
+
+
+def test_many_texts_are_one_pass_and_know_nothing_of_each_other() -> None:
+    made = screen({b"alpha": 0}, groups=({b"beta": 0},), of=0)
+    some = [b"alpha", b"beta", b"", b"alpha beta", b"alp", b"ha beta", b"beta alpha"]
+    assert list(made.find(some)) == [told(made, text) for text in some]
 
 
 def test_more_places_than_are_told_are_marked() -> None:
-    screen = Screen([{b"abc": 0}], [[Near(0, 0, 0)]])
-    assert screen.find(b"abc" * EACH)[1] is True
-    assert screen.find(b"abc" * (EACH + 1))[1] is False
+    made = screen({b"abc": 0})
+    assert told(made, b"abc" * EACH)[1] is True
+    assert told(made, b"abc" * (EACH + 1))[1] is False
+
+
+def test_more_steps_than_there_are_for_a_text_are_marked() -> None:
+    table, starts = matcher.table([slow := "x[a-z]*q"])
+    made = Screen(pieces({0: {b"xyz": 0}}), [(starts[slow], ())], np.array([-1, 0], np.int32), table)
+    assert told(made, b"xyz " * 50) == ([], True)
+    assert told(made, b"xyz" * 20_000)[1] is False

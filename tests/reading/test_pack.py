@@ -143,6 +143,12 @@ def test_a_mistake_is_told_with_file_rule_and_remedy(tmp_path: Path, said: str, 
     assert mistake.startswith(str(tmp_path / "own.toml")) and told in mistake
 
 
+def test_what_takes_a_hit_back_has_to_be_an_expression(tmp_path: Path) -> None:
+    written(tmp_path, "patterns = ['open..gate']\nunless = ['gard(en']")
+    with pytest.raises(ConfigError, match=r"rule 'own-r0': missing \), unterminated subpattern"):
+        pack.load([tmp_path], own_only=True)
+
+
 def test_all_mistakes_of_all_rules_are_told_together(tmp_path: Path) -> None:
     written(tmp_path, "patterns = ['{a}']", "patterns = ['x(']", "patterns = ['x']\nseverty = 'low'")
     (tmp_path / "other.toml").write_text("family = 'X'\n[[rule]\n")

@@ -72,8 +72,10 @@ def parts(text: str) -> list[bytes]:
 def _small(raw: bytes, lowered: bytes) -> bytes:
     if len(raw) != len(lowered):
         return lowered
-    here, there = np.frombuffer(raw, np.uint8), np.frombuffer(lowered, np.uint8)
-    return np.where(here < 0x80, here, there).tobytes()
+    both = np.frombuffer(bytearray(lowered), np.uint8)
+    here = np.frombuffer(raw, np.uint8)
+    np.copyto(both, here, where=here < 0x80)
+    return both.tobytes()
 
 
 @compiled

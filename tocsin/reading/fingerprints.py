@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.reading.compiled import compiled
+
 RUN = 4  # words that a sketch tells apart
 KEPT = 1024  # hashes of a text by which its overlap with another is told
 SHINGLES = 256  # of a text at most; of about one run of words in `_SHARE`
@@ -208,13 +210,21 @@ def _distinct(runs: Hashes, texts: int) -> Iterator[tuple[Hashes, float]]:
 
 def entropy(texts: Sequence[bytes]) -> NDArray[np.float64]:
     """Bits a byte of each text (C. Shannon, 1948)."""
-    counts = np.zeros((len(texts), 256))
-    for number, text in enumerate(texts):
-        counts[number] = np.bincount(np.frombuffer(text, np.uint8), minlength=256)
+    joined = np.frombuffer(b"".join(texts), np.uint8)
+    counts = _counts(joined, np.cumsum([0, *map(len, texts)]))
     sizes = np.maximum(counts.sum(axis=1), 1)
     logs = np.log2(np.maximum(counts, 1))
     bits = np.log2(sizes) - (counts * logs).sum(axis=1) / sizes
     return np.asarray(np.round(np.maximum(bits, 0.0), 3))
+
+
+@compiled
+def _counts(joined: NDArray[np.uint8], borders: Places) -> NDArray[np.float64]:
+    counts = np.zeros((len(borders) - 1, 256))
+    for number in range(len(borders) - 1):
+        for at in range(borders[number], borders[number + 1]):
+            counts[number, joined[at]] += 1
+    return counts
 
 
 def overlap(whole: Hashes, other: Hashes) -> float:

@@ -28,7 +28,7 @@ _MIXED = re.compile(
 )
 
 
-_PLAIN = frozenset(map(chr, range(0x80)))
+_BEYOND = re.compile("[^\x00-\x7f]+")
 _JOINING = range(0x1100, 0x1200)  # Hangul that is put together from parts
 
 
@@ -46,7 +46,7 @@ def _suspect(char: str) -> bool:
 
 def suspect(text: str) -> bool:
     """Whether any character of a text is hidden, joined to another or like another; most texts have none."""
-    return any(map(_suspect, set(text).difference(_PLAIN)))
+    return any(map(_suspect, set("".join(_BEYOND.findall(text)))))
 
 
 class Found(NamedTuple):

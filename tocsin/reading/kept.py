@@ -1,22 +1,30 @@
-"""Compiled databases of Hyperscan, kept on disk between runs: loading takes milliseconds, compiling seconds.
+"""Databases of Hyperscan and tables, kept on disk between runs: loading takes milliseconds, making seconds.
 
-A file is named by everything that the compilation depends on, begins with the digest of the rest, and is read
+A file is named by everything that it is made from, begins with the digest of the rest, and is read
 only where nobody else may write: `$XDG_CACHE_HOME/tocsin`, or `~/.cache/tocsin`. Where none can be kept,
-each start compiles.
+each start makes them.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import platform
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
 
 LARGEST = 64 << 20  # bytes of a file
 _QUICK = 10_000  # bytes of expressions that are compiled at once
@@ -40,6 +48,33 @@ def database(expressions: Sequence[bytes], flags: Sequence[int]) -> Any:
     with suppress(OSError):
         _write(path, hs.dumpb(made))
     return made
+
+
+def tables(texts: Sequence[str], modules: Iterable[str], make: Callable[[], Arrays]) -> Arrays:
+    """The arrays that these modules of `tocsin.reading` make from texts alone."""
+    folder = _folder() if sum(map(len, texts)) >= _QUICK else None
+    if folder is None:
+        return make()
+    path = folder / f"{_made_from(texts, modules)}.npz"
+    data = _read(path)
+    if data is not None:
+        with suppress(Exception), np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    made, packed = make(), io.BytesIO()
+    np.savez(packed, allow_pickle=False, **made)
+    with suppress(OSError):
+        _write(path, packed.getvalue())
+    return made
+
+
+def _made_from(texts: Sequence[str], modules: Iterable[str]) -> str:
+    total = sha256(f"{sys.byteorder}\0{np.__version__}".encode())
+    for module in modules:
+        total.update(files("tocsin.reading").joinpath(f"{module}.py").read_bytes())
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        total.update(f"\0{len(data)}\0".encode() + data)
+    return total.hexdigest()
 
 
 def _compiled(hs: Any, expressions: Sequence[bytes], flags: Sequence[int]) -> Any:
@@ -89,7 +124,7 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, data: bytes) -> None:
     """All at once, so that no other process reads a half."""
-    others = sorted(path.parent.glob("*.hs"), key=lambda each: each.stat().st_mtime)
+    others = sorted(path.parent.glob(f"*{path.suffix}"), key=lambda each: each.stat().st_mtime)
     for old in others[: max(0, len(others) - MOST + 1)]:
         old.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent)

@@ -6,6 +6,7 @@ that are common in it and rare in those.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,29 +57,30 @@ _STARTS: Mapping[int, str] = {
     0xAC00: "Hang", 0xD7B0: "", 0xF900: "Hani", 0xFB00: "", 0xFF21: "Latn", 0xFF3B: "", 0xFF41: "Latn",
     0xFF5B: "", 0xFF66: "Kana", 0xFFA0: "", 0x20000: "Hani", 0x32000: "",
 }  # fmt: skip
-_EDGES = np.array(list(_STARTS), np.uint32)
-_NAMES = tuple(_STARTS.values())
+_SCRIPTS = tuple(dict.fromkeys(_STARTS.values()))  # the first is none
+_LAST = max(_STARTS)
+_SCRIPT = np.repeat(  # of each character
+    np.array([_SCRIPTS.index(name) for name in _STARTS.values()], np.uint8), np.diff([*_STARTS, _LAST + 1])
+)
+_HIRA, _KANA, _HANI = map(_SCRIPTS.index, ("Hira", "Kana", "Hani"))
+_SMALL = re.compile(rb"[a-z]")
 _OF_SCRIPT = {"Jpan": "ja", "Hang": "ko", "Hani": "zh", "Hebr": "he", "Grek": "el", "Thai": "th"}
 
 
 def script(text: str, data: bytes) -> str:
     """The script of most letters; "" where there are none. `data` is the text in small-letter UTF-8."""
     if text.isascii():
-        return "Latn" if any(97 <= each <= 122 for each in data[:64]) or _lettered(data) else ""
+        return "Latn" if _SMALL.search(data) else ""
     codes = np.frombuffer(text[:READ].encode("utf-32-le", "surrogatepass"), "<u4")
-    counts = np.bincount(np.searchsorted(_EDGES, codes, side="right") - 1, minlength=len(_NAMES))
-    totals: dict[str, int] = {}
-    for name, count in zip(_NAMES, counts.tolist(), strict=True):
-        if name:
-            totals[name] = totals.get(name, 0) + count
-    if totals["Hira"] + totals["Kana"]:
-        totals["Jpan"] = totals.pop("Hira") + totals.pop("Kana") + totals.pop("Hani")
-    best = max(totals, key=lambda name: totals[name])
-    return best if totals[best] else ""
-
-
-def _lettered(data: bytes) -> bool:
-    return data.upper() != data
+    counts = np.bincount(_SCRIPT[np.minimum(codes, _LAST)], minlength=len(_SCRIPTS)).tolist()
+    counts[0] = japanese = 0
+    if counts[_HIRA] + counts[_KANA]:
+        japanese = counts[_HIRA] + counts[_KANA] + counts[_HANI]
+        counts[_HIRA] = counts[_KANA] = counts[_HANI] = 0
+    most = max(counts)
+    if japanese > most:
+        return "Jpan"
+    return _SCRIPTS[counts.index(most)] if most else ""
 
 
 def language(script: str, votes: tuple[int, ...], words: int) -> str:

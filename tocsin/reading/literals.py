@@ -18,6 +18,7 @@ from typing import NamedTuple
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 SMALL = bytes(byte if byte in _WORD or byte > 127 else 32 for byte in range(256))
 ASCII = bytes(byte if byte in _WORD else 32 for byte in range(256))
+LETTERS = bytes(sorted({*SMALL}))  # bytes that such text has
 _ANY = b"\0"  # any one byte that is not of a word, and maybe beyond ASCII
 _EDGE = b"\x01"  # of a word; a byte that is none of a word's stands before, if one of a word's follows
 _EDGES = re.compile(rb"(^|[a-z0-9])\x01+(?=[a-z0-9])")
@@ -235,6 +236,12 @@ def _piece(way: bytes) -> tuple[bytes, int]:
         some += [(each[:LONGEST], way.index(each)) for each in closed]
     some = [each for each in some if len(each[0]) >= SHORTEST and not each[0].isspace()]
     return min(some, key=lambda each: (_rarity(each[0]), each[1]), default=(b"", 0))
+
+
+def rarest(piece: bytes, size: int) -> tuple[bytes, int]:
+    """The rarest part of a piece of at most that size, and where it begins."""
+    some = [(piece[at : at + size], at) for at in range(max(1, len(piece) - size + 1))]
+    return min((each for each in some if not each[0].isspace()), key=lambda each: (_rarity(each[0]), each[1]))
 
 
 @cache

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 
+import numpy as np
+
+from tocsin.reading.matcher import Expression, Span
 from tocsin.reading.notation import END
 from tocsin.reading.notation import Sequence as Pattern
 
-Span = tuple[int, int]
-Expression = re.Pattern[bytes]
 KEPT = 16  # matches of one pattern that are looked at
 LONGEST = 96  # bytes of an element, where it is not the first that was seen
-_REACH = 1024  # bytes of any element
+REACH = 1024  # bytes of any element
 _LOOK_UP = 20  # places that one look-up counts as
-_FEW = 24  # places that are tried one by one
+FEW = 24  # places that are tried one by one
 _SHORTER = 3  # ends of one element, from one beginning
 # Where a sentence ends, in UTF-8: marks before a blank, empty lines, full stops of East Asia and India.
 _BREAK = re.compile(rb"[.!?][\s\"')]|\n\s*\n|\xe3\x80\x82|\xef\xbc[\x81\x9f]|\xe0\xa5\xa4")
@@ -42,19 +42,17 @@ class Budget:
             raise Spent
 
 
-@cache
-def expression(element: str) -> Expression:
-    """The element, without the blank that has to follow it. Raises re.error."""
+def expression(element: str) -> str:
+    """The element, without the blank that has to follow it."""
     bare = element.removesuffix(END)
-    after = f"(?={END})" if bare != element else ""
-    return re.compile((bare + after).encode(), re.DOTALL)
+    return f"{bare}(?={END})" if bare != element else bare
 
 
 class Search:
     """Looks for patterns in one view of a text."""
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data, self._budget = data, budget
+        self._bytes, self._data, self._budget = data, np.frombuffer(data, np.uint8), budget
 
     def in_order(
         self, pattern: Pattern, elements: Sequence[Expression], seen: int, near: Iterable[Span]
@@ -90,20 +88,20 @@ class Search:
 
     def _within(self, element: Expression, low: int, high: int, end: int = 0) -> Iterator[Span]:
         """Where the element begins, in those places, and ends before the end."""
-        end = end or high + _REACH
-        if high - low < _FEW:
+        end = end or high + REACH
+        few = high - low < FEW
+        if few:
             self._budget.spend(max(0, high - low + 1))
-            for at in range(low, high + 1):
-                if match := element.match(self._data, at, end):
-                    yield match.span()
-            return
+        else:
+            end = min(end, high + LONGEST)
         while low <= high:
-            self._budget.spend(_LOOK_UP)
-            match = element.search(self._data, low, min(end, high + LONGEST))
-            if match is None or match.start() > high:
+            if not few:
+                self._budget.spend(_LOOK_UP)
+            found = element.search(self._data, low, high, end)
+            if found is None:
                 return
-            low = match.start() + 1
-            yield match.span()
+            low = found[0] + 1
+            yield found
 
     def _before(
         self, pattern: Pattern, elements: Sequence[Expression], number: int, start: int
@@ -132,19 +130,19 @@ class Search:
                     yield from self._after(pattern, elements, number + 1, first, last)
 
     def _joined(self, sentence: bool, left: int, right: int) -> bool:
-        return not (sentence and _BREAK.search(self._data, left, right))
+        return not (sentence and _BREAK.search(self._bytes, left, right))
 
     def _ends(self, element: Expression, start: int, end: int) -> Iterator[int]:
         """Ends of what begins there, the longest first: it may hold what should come after it."""
         yield end
         for _ in range(_SHORTER):
             self._budget.spend(1)
-            match = element.match(self._data, start, end)
-            if match and match.end() == end:
-                match = element.match(self._data, start, end - 1)
-            if match is None:
+            found = element.match(self._data, start, end)
+            if found and found[1] == end:
+                found = element.match(self._data, start, end - 1)
+            if found is None:
                 return
-            end = match.end()
+            end = found[1]
             yield end
 
 

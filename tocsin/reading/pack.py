@@ -15,7 +15,7 @@ from msgspec import Meta
 from tocsin import taxonomy
 from tocsin.contracts import ConfigError
 from tocsin.model import Role
-from tocsin.reading import notation, order, sigma
+from tocsin.reading import notation, sigma
 from tocsin.reading.condition import Clause, check
 from tocsin.reading.views import NAMES
 from tocsin.registry import suggest
@@ -71,7 +71,7 @@ class Ready(NamedTuple):
     rule: Rule
     pack: str
     sequences: tuple[notation.Sequence, ...]  # any of them; or, of `all`, each of them
-    unless: tuple[re.Pattern[bytes], ...]
+    unless: tuple[str, ...]  # expressions
     clauses: tuple[Clause, ...] = ()  # any of them
 
 
@@ -114,9 +114,7 @@ def _all(named: Iterable[tuple[str, bytes]], rules: list[Ready], *, own: bool = 
     found = list(rules)
     for name, text in named:
         try:
-            read = list(_imported(name, text) if name.endswith(SIGMA) else _read(name, text))
-            mistakes += _unsearchable(read) if own else ()
-            found += read
+            found += _imported(name, text) if name.endswith(SIGMA) else _read(name, text, own=own)
         except ConfigError as error:
             mistakes += error.mistakes
     mistakes += _twice(found)
@@ -126,7 +124,7 @@ def _all(named: Iterable[tuple[str, bytes]], rules: list[Ready], *, own: bool = 
 
 
 def _unsearchable(rules: Iterable[Ready]) -> Iterator[str]:
-    """Elements that no engine can look for in linear time."""
+    """Elements that no engine can look for in linear time, and what is no expression."""
     for ready in rules:
         for element in dict.fromkeys(each for one in ready.sequences for each in one.elements):
             said = check(element)
@@ -134,6 +132,11 @@ def _unsearchable(rules: Iterable[Ready]) -> Iterator[str]:
                 said = "a group that repeats without end holds a repeat; bound it, as in {1,8}"
             if said:
                 yield f"{ready.pack}: rule {ready.rule.id!r}: {said}: {element!r}"
+        for near in ready.unless:
+            try:
+                re.compile(near.encode())
+            except re.error as error:
+                yield f"{ready.pack}: rule {ready.rule.id!r}: {error}: {near!r}"
 
 
 def _twice(rules: Iterable[Ready]) -> Iterator[str]:
@@ -153,7 +156,7 @@ def _imported(name: str, text: bytes) -> Iterator[Ready]:
             yield Ready(Rule(**fields, roles=roles), name, (), (), held)
 
 
-def _read(name: str, text: bytes) -> list[Ready]:
+def _read(name: str, text: bytes, *, own: bool) -> list[Ready]:
     try:
         given = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -167,6 +170,7 @@ def _read(name: str, text: bytes) -> list[Ready]:
         mistakes.append(f"{name}: {_said(error, _File)}")
     found = [_rule(name, file, rule, number, mistakes) for number, rule in enumerate(_tables(rules), 1)]
     mistakes += _strange(name, [file, *(each.rule for each in found if each)])
+    mistakes += _unsearchable(each for each in found if each and own)
     if not isinstance(rules, list):
         mistakes.append(f"{name}: write [[rule]], with two brackets")
     if mistakes:
@@ -185,7 +189,7 @@ def _rule(name: str, file: _File, given: object, number: int, mistakes: list[str
         return _ready(name, file, msgspec.convert(given, Rule))
     except msgspec.ValidationError as error:
         mistakes.append(f"{place}: {_said(error, Rule)}")
-    except (notation.Unwritten, re.error) as error:
+    except notation.Unwritten as error:
         mistakes.append(f"{place}: {error}")
     return None
 
@@ -225,8 +229,5 @@ def _ready(name: str, file: _File, rule: Rule) -> Ready:
         sequences = tuple(notation.sequence(pattern, file.words) for pattern in given)
     if rule.all and any(len(each.elements) > 1 for each in sequences):
         raise notation.Unwritten("all: a term has no gaps")
-    for each in sequences:
-        for element in each.elements:
-            order.expression(element)
-    unless = tuple(re.compile(notation.element(near, file.words).encode()) for near in rule.unless)
+    unless = tuple(notation.element(near, file.words) for near in rule.unless)
     return Ready(rule, name, sequences, unless)

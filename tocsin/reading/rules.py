@@ -15,14 +15,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from tocsin.model import Role
 from tocsin.reading import order
 from tocsin.reading.condition import Conditions
-from tocsin.reading.finder import Finder, Way
+from tocsin.reading.finder import Finder, Seen
 from tocsin.reading.literals import SMALL
+from tocsin.reading.matcher import Expression, Span
 from tocsin.reading.mention import mentioned
 from tocsin.reading.pack import Ready, Rule, load
-from tocsin.reading.views import Look, View, look
+from tocsin.reading.views import Look, View, look, lowered
 
 CACHED = 4096  # texts whose reading is remembered
 PLACES = 20_000  # looked at for one text
@@ -40,6 +43,9 @@ HIDING: Mapping[str, tuple[str, str, float]] = {
 }
 _SMUGGLED = 8  # characters from which text that nobody can see counts by itself
 _WORD = re.compile(rb"[a-z0-9\x80-\xff]{2,}")
+
+
+Told = tuple[list[Seen], bool]
 
 
 class Hit(NamedTuple):
@@ -79,6 +85,15 @@ class Reading(NamedTuple):
         return _judged(more, (*self.hits, *hits))
 
 
+class _Seen(NamedTuple):
+    """A view, the bytes of it that are searched, and what could be there; also of rules for hidden text."""
+
+    view: View
+    data: bytes
+    told: Told
+    hidden: Told | None = None
+
+
 class Rules:
     """All rules in one screen. Its cache serves one thread."""
 
@@ -89,6 +104,7 @@ class Rules:
         self._apart = Rules(apart, engine) if 0 < len(apart) < len(ready) else None
         self._ready = [each for each in ready if each not in apart] if self._apart else list(ready)
         self._finder = Finder(self._ready, engine)
+        self._unless = [[self._finder.expressions[text] for text in each.unless] for each in self._ready]
         asked = [(number, clause) for number, each in enumerate(self._ready) for clause in each.clauses]
         self._conditions = Conditions(asked, engine) if asked else None
         self._cache: OrderedDict[bytes, Reading] = OrderedDict()
@@ -104,44 +120,59 @@ class Rules:
 
     def match(self, views: Sequence[View], role: Role | None = None) -> tuple[list[Hit], bool]:
         """What the rules find in the views of one text, and whether all of it was read."""
+        return self._hits(self._seen(views, [lowered(view.text) for view in views]), role)
+
+    def _seen(self, views: Sequence[View], small: Iterable[bytes]) -> list[_Seen]:
+        """What could be in each view; those of many texts cost one pass."""
+        data = [each + b"\n" for each in small]
+        found = [_Seen(*each) for each in zip(views, data, self._finder.seen(data), strict=True)]
+        if self._apart:
+            hidden = [at for at, view in enumerate(views) if view.chain]
+            more = self._apart._finder.seen([data[at] for at in hidden])
+            for at, told in zip(hidden, more, strict=True):
+                found[at] = found[at]._replace(hidden=told)
+        return found
+
+    def _hits(self, seen: Sequence[_Seen], role: Role | None = None) -> tuple[list[Hit], bool]:
+        """What is in the views of one text."""
         hits: list[Hit] = []
         complete = True
         budget = order.Budget(PLACES)
         words: dict[tuple[str, ...], bytes] = {}  # of views, by their steps
-        for view in views:
-            data = (view.text.lower() + "\n").encode("utf-8", "replace")
-            known = [words[made] for made in {(), view.chain[:-1]} if view.chain and made in words]
+        for each in seen:
+            chain = each.view.chain
+            known = [words[made] for made in {(), chain[:-1]} if chain and made in words]
             try:
-                complete &= self._scan(view, data, role, budget, hits, known)
-                if self._apart and view.chain:
-                    complete &= self._apart._scan(view, data, role, budget, hits, known)
+                complete &= self._scan(each, each.told, role, budget, hits, known)
+                if self._apart and each.hidden:
+                    complete &= self._apart._scan(each, each.hidden, role, budget, hits, known)
             except order.Spent:
                 return hits, False
-            if len(views) > 1:
-                words[view.chain] = words.get(view.chain, b"") + b" " + data.translate(SMALL)
+            if len(seen) > 1:
+                words[chain] = words.get(chain, b"") + b" " + each.data.translate(SMALL)
         return hits, complete
 
     def _scan(
         self,
-        view: View,
-        data: bytes,
+        seen: _Seen,
+        told: Told,
         role: Role | None,
         budget: order.Budget,
         hits: list[Hit],
         known: Sequence[bytes],
     ) -> bool:
+        ways, whole = told
         if self._conditions:
-            self._conditioned(self._conditions, view, data, role, hits)
-        seen, whole = self._finder.seen(data)
-        if seen:
-            self._view(view, data, seen, role, budget, hits, known)
+            self._conditioned(self._conditions, seen.view, seen.data, role, hits)
+        if ways:
+            self._view(seen.view, seen.data, ways, role, budget, hits, known)
         return whole
 
     def _conditioned(
         self, conditions: Conditions, view: View, data: bytes, role: Role | None, hits: list[Hit]
     ) -> None:
         """Adds one hit for each imported rule that the view fulfils."""
-        spans: dict[int, order.Span] = {}
+        spans: dict[int, Span] = {}
         for number, span in conditions.match(view.text, data):
             spans.setdefault(number, span)
         for number, span in spans.items():
@@ -155,22 +186,27 @@ class Rules:
         if known is not None:
             self._cache.move_to_end(key)
             return known
-        reading = self._cache[key] = self._judged(*look(text))
+        reading = self._cache[key] = self.judged([look(text)])[0]
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return reading
 
-    def judged(self, seen: Sequence[Look]) -> list[Reading]:
-        """The readings of texts that were looked at, whoever says them, not looked up.
+    def judged(self, looked: Sequence[Look]) -> list[Reading]:
+        """The readings of texts that were looked at, whoever says them, not looked up."""
+        views = [view for each in looked for view in each.views]
+        small = [
+            lowered(view.text) if number else each.small
+            for each in looked
+            for number, view in enumerate(each.views)
+        ]
+        seen = iter(self._seen(views, small))
+        return [self._judged([next(seen) for _ in each.views], each.truncated) for each in looked]
 
-        All were looked at before any is matched: an automaton wants the processor's cache for itself.
-        """
-        return [self._judged(*each) for each in seen]
-
-    def _judged(self, views: list[View], truncated: bool) -> Reading:
-        hits, complete = self.match(views)
-        if not hits and len(views) == 1:
+    def _judged(self, seen: Sequence[_Seen], truncated: bool) -> Reading:
+        hits, complete = self._hits(seen)
+        if not hits and len(seen) == 1:
             return _CLEAR if complete and not truncated else _UNREAD
+        views = [each.view for each in seen]
         names = tuple(dict.fromkeys(view.name for view in views))
         made = Reading((), 0.0, names, (), truncated or not complete, _smuggled(views))
         return _judged(made, tuple(hits))
@@ -179,7 +215,7 @@ class Rules:
         self,
         view: View,
         data: bytes,
-        seen: Iterable[tuple[Way, list[order.Span]]],
+        ways: Iterable[Seen],
         role: Role | None,
         budget: order.Budget,
         hits: list[Hit],
@@ -188,12 +224,14 @@ class Rules:
         """Adds one hit for each rule that matches, in words that are not `known`."""
         search = order.Search(data, budget)
         found: set[int] = set()
-        for way, near in seen:
+        for way, near in ways:
             ready = self._ready[way.rule]
             if way.rule in found or not _applies(ready.rule, view, role):
                 continue
             for span in islice(way.spans(search, near), order.KEPT):
-                if not _taken_back(ready, data, span) and _is_news(ready.rule, data, span, known):
+                if not _taken_back(self._unless[way.rule], data, span) and _is_news(
+                    ready.rule, data, span, known
+                ):
                     found.add(way.rule)
                     hits.append(_hit(ready.rule, view, data, span))
                     break
@@ -263,11 +301,11 @@ def _is_news(rule: Rule, data: bytes, span: tuple[int, int], known: Sequence[byt
     return all(sum(word not in text for word in words) >= wanted for text in known)
 
 
-def _taken_back(ready: Ready, data: bytes, span: tuple[int, int]) -> bool:
-    if not ready.unless:
+def _taken_back(unless: Sequence[Expression], data: bytes, span: Span) -> bool:
+    if not unless:
         return False
-    near = data[max(0, span[0] - _NEAR) : span[1] + _NEAR]
-    return any(each.search(near) for each in ready.unless)
+    near = np.frombuffer(data[max(0, span[0] - _NEAR) : span[1] + _NEAR], np.uint8)
+    return any(each.search(near, 0, len(near), len(near)) for each in unless)
 
 
 def _hit(rule: Rule, view: View, data: bytes, span: tuple[int, int]) -> Hit:

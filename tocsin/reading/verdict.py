@@ -48,8 +48,12 @@ def scores(
     """
     read, whose, hidden = list[str](), list[int](), list[bool]()
     for number, (text, reading) in enumerate(zip(texts, readings, strict=True)):
-        raw = View("raw", text, (), 0, len(text))
-        others = (seen[number] if seen else views(text))[1:] if len(reading.views) > 1 else ()
+        if len(reading.views) == 1:
+            read.append(text)
+            whose.append(number)
+            hidden.append(False)
+            continue
+        raw, others = View("raw", text, (), 0, len(text)), (seen[number] if seen else views(text))[1:]
         for said, was_hidden in _judged(raw, others):
             read.append(said)
             whose.append(number)

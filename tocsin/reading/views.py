@@ -77,10 +77,12 @@ class View(NamedTuple):
 
 
 class Look(NamedTuple):
-    """All views of a text, the raw one first; truncated where a part was not looked at."""
+    """All views of a text, the raw one first; truncated where a part was not looked at. `small`: the raw one
+    in small-letter UTF-8."""
 
     views: list[View]
     truncated: bool
+    small: bytes
 
 
 def views(text: str) -> list[View]:
@@ -88,23 +90,29 @@ def views(text: str) -> list[View]:
     return look(text).views
 
 
-def look(text: str) -> Look:
-    """The views of a text, and whether they are all there are."""
+def look(text: str, small: bytes | None = None) -> Look:
+    """The views of a text, and whether they are all there are. `small`: the text in small-letter UTF-8, where
+    it is known."""
     raw = View("raw", text[:RAW], (), 0, min(len(text), RAW))
+    if small is None or len(text) > RAW:
+        small = lowered(raw.text)
     found = [raw]
-    steps = _steps(raw)
+    steps = _steps(raw.text, small)
     if not steps and len(text) <= RAW:
-        return Look(found, False)
+        return Look(found, False, small)
     whole = _undo(raw, steps, found)
-    return Look(found, not whole or len(text) > RAW)
+    return Look(found, not whole or len(text) > RAW, small)
 
 
-def _steps(view: View) -> frozenset[str]:
-    """The steps that may give something, in this view."""
-    text = view.text
+def lowered(text: str) -> bytes:
+    """A text in small-letter UTF-8; `?` for what is no character."""
+    return text.lower().encode("utf-8", "replace")
+
+
+def _steps(text: str, small: bytes) -> frozenset[str]:
+    """The steps that may give something, in this text."""
     plain = text.isascii() or not hidden.suspect(text)
-    data = text.lower().encode("utf-8", "replace")
-    hits = _screen().sets(data)
+    hits = _screen().sets(small)
     if not hits:
         return _NONE if plain else _UNICODE
     names = [_NAMES[number] for number in hits]
@@ -126,7 +134,7 @@ def _undo(raw: View, steps: frozenset[str], found: list[View]) -> bool:
             left -= len(view.text)
             seen.add(view.text)
             found.append(view)
-            if len(view.chain) < DEPTH and (more := _steps(view)):
+            if len(view.chain) < DEPTH and (more := _steps(view.text, lowered(view.text))):
                 waiting.append((view, more))
     return True
 
@@ -139,7 +147,7 @@ def _stretches(raw: View, steps: frozenset[str]) -> Iterator[tuple[View, frozens
     for start in range(0, len(raw.text), _STRETCH - _OVERLAP):
         part = raw.text[start : start + _STRETCH]
         stretch = View("raw", part, (), start, start + len(part))
-        if own := _steps(stretch):
+        if own := _steps(part, lowered(part)):
             yield stretch, own
 
 
