@@ -2,7 +2,7 @@
 
 Reads ../shared/data where it exists and prints figures as they are. `reach` and the other bounds of
 indirect_injection were set on results of tau_bench with questions of clinc150 in them and on AgentDojo's
-banking suite, of whose results some were read; of its slack suite only figures were seen, some ten times.
+banking suite, of whose results some were read; of its slack suite only figures were seen, some twenty times.
 `distance` of known_attack was set on the first table here.
 """
 
