@@ -29,14 +29,18 @@ class Automaton(Protocol):
         ...
 
 
-def build(expressions: Sequence[str], sets: Sequence[Sequence[int]], engine: str = "") -> Automaton:
-    """The fastest engine there is, or the named one."""
+def build(
+    expressions: Sequence[str], sets: Sequence[Sequence[int]], engine: str = "", *, places: bool = True
+) -> Automaton:
+    """The fastest engine there is, or the named one. `places`: whether places will be asked for."""
     if not expressions:
         return Plain((), ())
     for name, kind in _ENGINES.items():
         if engine in ("", name):
             try:
-                made: Automaton = kind(expressions, sets)
+                made: Automaton = (
+                    kind(expressions, sets, places=places) if kind is Hyperscan else kind(expressions, sets)
+                )
                 return made
             except ImportError:
                 if engine:
@@ -47,7 +51,9 @@ def build(expressions: Sequence[str], sets: Sequence[Sequence[int]], engine: str
 class Hyperscan:
     """One database that tells the sets in one pass, and one, used only where there is a set, for places."""
 
-    def __init__(self, expressions: Sequence[str], sets: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, expressions: Sequence[str], sets: Sequence[Sequence[int]], *, places: bool = True
+    ) -> None:
         import hyperscan as hs
 
         flags = hs.HS_FLAG_DOTALL
@@ -64,7 +70,7 @@ class Hyperscan:
         self._told = kept.database(
             texts + combined, quiet + [hs.HS_FLAG_COMBINATION | hs.HS_FLAG_SINGLEMATCH] * len(combined)
         )
-        self._placed = kept.database(texts, [flags] * len(texts))
+        self._placed = kept.database(texts, [flags] * len(texts)) if places else None
         self._stopped = hs.ScanTerminated
         self._new = hs.Scratch
         self._local = threading.local()  # a scratch space serves one scan at a time
@@ -81,6 +87,8 @@ class Hyperscan:
     def places(self, data: bytes) -> tuple[list[Place], bool]:
         """In one more pass."""
         found: list[Place] = []
+        if self._placed is None:
+            raise ValueError("this automaton was built without places")
         try:
             self._placed.scan(data, match_event_handler=_place, context=found, scratch=self._scratch()[1])
         except self._stopped:
@@ -90,7 +98,8 @@ class Hyperscan:
     def _scratch(self) -> tuple[Any, Any]:
         held: tuple[Any, Any] | None = getattr(self._local, "held", None)
         if held is None:
-            held = self._local.held = self._new(self._told), self._new(self._placed)
+            told, placed = self._new(self._told), self._new(self._placed) if self._placed else None
+            held = self._local.held = told, placed
         return held
 
 

@@ -191,4 +191,4 @@ _UNICODE = frozenset({"unicode"})
 
 @cache
 def _screen() -> Automaton:
-    return build(list(_SCREENS.values()), [(number,) for number in range(len(_SCREENS))])
+    return build(list(_SCREENS.values()), [(number,) for number in range(len(_SCREENS))], places=False)
