@@ -75,3 +75,21 @@ def test_what_only_a_view_shows_counts_more_than_said_openly() -> None:
 
 def test_without_texts_there_is_nothing() -> None:
     assert verdict.scores(Scorer.load(), [], []).shape == (0, 2)
+
+
+def _judged(text: str) -> float:
+    return float(verdict.scores(Scorer.load(), [text], Rules.load().read([text], ["user"]))[0][0])
+
+
+def test_what_nobody_could_read_as_it_was_written_is_judged_as_it_reads() -> None:
+    plain = "Show me the way to the station and the next train."
+    struck = "".join(f"{each}\u0336" for each in plain)
+    (hidden,) = Scorer.load().read([plain], [True]).score
+    assert _judged(struck) == pytest.approx(hidden)
+    assert Scorer.load().read([struck]).score[0] > hidden
+
+
+def test_text_whose_marks_alone_are_folded_was_not_hidden() -> None:
+    text = "Show me the way to the station\u2026 and the next train."
+    open_ = Scorer.load().read([text, text.replace("\u2026", "...")]).score
+    assert _judged(text) == pytest.approx(max(open_))
