@@ -36,10 +36,18 @@ EARLIEST, LATEST = 0.0, 4_291_747_200.0  # 1970 to 2106: what a table can hold
 PAST, FUTURE = 86_400.0, 300.0  # seconds that an event's time may be away from its arrival
 
 
-class Work(NamedTuple):
-    """A record after the first pass."""
+class Slice(NamedTuple):
+    """Consecutive items of a record: all of them, but where they are very many."""
 
     record: Unpacked
+    start: int
+    stop: int
+
+
+class Work(NamedTuple):
+    """A slice after the first pass."""
+
+    slice: Slice
     clock: float
     expired: list[Group]
     items: list[tuple[Group, int] | Reject]  # the index is that of `Part`
@@ -71,15 +79,21 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     return batch
 
 
-def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Unpacked]]:
-    """Some hundred events at a time: enough to read text at once, few enough to stay in a cache."""
-    start = events = 0
-    for number, record in enumerate(records):
-        events += len(record.items)
-        if events >= PART:
-            yield records[start : number + 1]
-            start, events = number + 1, 0
-    yield records[start:]
+def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Slice]]:
+    """Some hundred events at a time: enough to read text at once, few enough to stay in a cache, however many
+    a record holds."""
+    part: list[Slice] = []
+    events = 0
+    for record in records:
+        count = len(record.items)
+        for start in range(0, count or 1, PART):
+            stop = min(start + PART, count)
+            part.append(Slice(record, start, stop))
+            events += stop - start
+            if events >= PART:
+                yield part
+                part, events = [], 0
+    yield part
 
 
 def finish(plan: Plan, state: PartitionState) -> Batch:
@@ -96,16 +110,19 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     return batch
 
 
-def _first_pass(state: PartitionState, records: Sequence[Unpacked], seen: list[Seen]) -> list[Work]:
+def _first_pass(state: PartitionState, slices: Sequence[Slice], seen: list[Seen]) -> list[Work]:
     groups, log_id, partition = state.groups, state.log_id, state.number
-    admit, expired, digester = groups.admit, groups.expired, groups.digester
+    admit, digester = groups.admit, groups.digester
     works: list[Work] = []
-    for record in records:
-        clock = state.clock = _advance(state.clock, record)
-        arrival = record.arrival
-        work = Work(record, clock, expired(clock), [])
+    for slice in slices:
+        record, start, stop = slice
+        if not start:
+            state.clock = _advance(state.clock, record)
+        clock, arrival = state.clock, record.arrival
+        work = Work(slice, clock, [] if start else groups.expired(clock), [])
         works.append(work)
-        for number, item in enumerate(record.items):
+        items = record.items if stop - start == len(record.items) else record.items[start:stop]
+        for number, item in enumerate(items, start):
             if isinstance(item, Reject):
                 work.items.append(item)
                 continue
@@ -156,22 +173,29 @@ class _Release:
         self._clock = state.clock
         self._backfill = False
         self._priced = bool(state.prices)
+        self._told: list[tuple[Group, Told, bool]] = []  # by the record so far, and if their names are clear
 
     def run(self, work: Work, part: Part) -> None:
-        record, self._clock = work.record, work.clock
-        self._begin(record)
-        self._fire()
-        if work.expired:
-            self._state.groups.drop(work.expired)
-        told: list[tuple[Group, Told, bool]] = []
+        (record, start, stop), self._clock = work.slice, work.clock
+        if not start:
+            self._begin(record)
+            self._fire()
+            if work.expired:
+                self._state.groups.drop(work.expired)
         for item in work.items:
             if isinstance(item, Reject):
                 self._reject(self._state.redaction.reject(item))
             else:
-                told += self._item(*item, part)
+                self._told += self._item(*item, part)
+        if stop == len(record.items) and self._told:
+            self._end(record)
+
+    def _end(self, record: Unpacked) -> None:
+        """Spans of the record itself come before what its messages tell."""
+        told, self._told = self._told, []
         for number, (group, each, clear) in enumerate(told, len(record.items)):
             if not group.assembly.knows(each.names, self._clock):
-                self._told(group, each, f"{self._state.prefix}.{record.offset}.{number}", clear)
+                self._told_of(group, each, f"{self._state.prefix}.{record.offset}.{number}", clear)
 
     def _begin(self, record: Unpacked) -> None:
         state = self._state
@@ -211,7 +235,7 @@ class _Release:
         else:
             self._assemble(group, Held(event, signals, one.digests, one.arguments))
 
-    def _told(self, group: Group, told: Told, identity: str, clear: bool) -> None:
+    def _told_of(self, group: Group, told: Told, identity: str, clear: bool) -> None:
         """An execution that messages tell of for the first time. Mostly its own span has gone on: then it is
         neither read nor redacted. `clear`: there is nothing to redact in its names."""
         state, clock, assembly = self._state, self._clock, group.assembly

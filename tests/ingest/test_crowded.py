@@ -11,9 +11,13 @@ from parts import pace
 from parts.watchers import Every
 
 from ingest.recognise import Recogniser
+from tocsin import core
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, step
-from tocsin.model import Event, Partition, Record
-from tocsin.settings import EngineSettings, LimitSettings, ReadingSettings
+from tocsin.history import Seen
+from tocsin.model import Event, Partition, Record, Signals
+from tocsin.settings import ContentSettings, EngineSettings, LimitSettings, ReadingSettings
+from tocsin.signals import read
+from tocsin.simulator import Simulator, native
 from tocsin.unpack import Unpacker
 
 MOST = LimitSettings().events_per_record
@@ -53,6 +57,32 @@ def test_many_events_in_one_record_cost_no_more_than_each_in_its_own() -> None:
     crowd = pace.seconds(lambda: work_off([together(parts)]))
     alone = pace.seconds(lambda: work_off(parts))
     assert crowd < 2 * alone
+
+
+def test_slices_of_a_record_give_the_rows_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = [native(event) for event in Simulator(seed=3, duration_seconds=900.0, rate=1.0).events()]
+    records = [together(fleet[start : start + 200]) for start in range(0, len(fleet), 200)]
+    sizes: list[int] = []
+
+    def counted(seen: Sequence[Seen], content: ContentSettings, reading: ReadingSettings) -> list[Signals]:
+        sizes.append(len(seen))
+        return list(read(seen, content, reading))
+
+    monkeypatch.setattr(core, "read", counted)
+
+    def rows(part: int) -> bytes:
+        monkeypatch.setattr(core, "PART", part)
+        sizes.clear()
+        plan = Plan(
+            instances=(Instance("every", "every", Every(n=10)),), reading=ReadingSettings(enabled=False)
+        )
+        state = PartitionState.fresh(plan, "log", 0)
+        batches = [step(plan, state, unpacked(records)), core.finish(plan, state)]
+        assert max(sizes) < 2 * part
+        return msgspec.msgpack.encode([(batch.events, batch.alerts, batch.rejects) for batch in batches])
+
+    assert len(records) > 3
+    assert rows(7) == rows(64) == rows(200)
 
 
 def test_a_full_record_is_through_long_before_it_counts_as_stuck() -> None:
