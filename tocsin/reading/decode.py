@@ -111,7 +111,8 @@ def leet(text: str, words: frozenset[str]) -> str:
     them: not where numbers and codes stand here and there."""
     parts = _RESPELT.split(text)
     given = parts[1::2]
-    mixed = [_is_mixed(word) for word in given]
+    found = {word: _is_mixed(word) for word in set(given)}
+    mixed = [found[word] for word in given]
     known = 0
     for at, word in enumerate(given):
         if mixed[at] or (len(word) <= _SHORT and any(mixed[max(0, at - 1) : at + 2])):
@@ -188,9 +189,11 @@ def _of_morse(run: str) -> bytes:
 
 def _is_mixed(word: str) -> bool:
     """Whether signs and enough letters make up a word; codes have fewer, blobs mix their cases."""
-    letters = "".join(_WORDY.findall(word))
-    cased = letters[1:] in (letters[1:].lower(), letters[1:].upper())
-    return 4 * len(letters) >= len(word) and cased and bool(_SIGN.search(word))
+    if not _SIGN.search(word):
+        return False
+    letters = "".join(filter(str.isalpha, word))
+    rest = letters[1:]
+    return 4 * len(letters) >= len(word) and (rest == rest.lower() or rest == rest.upper())
 
 
 def _unleet(word: str, words: frozenset[str]) -> str:

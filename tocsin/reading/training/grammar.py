@@ -23,7 +23,18 @@ from urllib.parse import quote
 from tocsin.reading.language import LANGUAGES, common_words
 from tocsin.reading.training.samples import OWN, Sample
 
-FILES = ("attacks", "jailbreaks", "injections", "ploys", "noise", "requests", "carriers", "talk", "decoys")
+FILES = (
+    "attacks",
+    "jailbreaks",
+    "injections",
+    "ploys",
+    "noise",
+    "requests",
+    "carriers",
+    "talk",
+    "decoys",
+    "calm",
+)
 TONGUES = ("tongues", "everyday", "foreign")
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
 _EACH = 300  # texts of a family, times its share
