@@ -1,4 +1,4 @@
-"""Injected results without their wrapper, told apart by score and against their own tool."""
+"""Injected results without their wrapper, told apart by score."""
 
 from __future__ import annotations
 
@@ -48,25 +48,11 @@ def test_the_wrapper_goes_and_the_goal_stays_at_varied_places(tmp_path: Path) ->
     assert found == traces.results([tmp_path / "a.jsonl"])
 
 
-def test_a_result_that_stands_out_is_told_by_its_tool() -> None:
-    stream = [Result("mail", str(number), False) for number in range(60)]
-    stream += [Result("mail", "odd", True), Result("other", "odd", True), Result("mail", "plain", False)]
-    model = np.array([0.01] * 60 + [0.3, 0.3, 0.01])
-    found = traces.caught(stream, model, model)
-    assert (found.recall, found.false_positives) == (0.0, 0.0)
-    assert (found.recall_with_baseline, found.false_positives_with_baseline) == (0.5, 0.0)  # one tool is new
-
-
-def test_what_is_unusual_but_reads_like_data_is_none() -> None:
-    stream = [Result("mail", str(number), number == 59) for number in range(60)]
-    model = np.array([0.0001] * 59 + [0.01])
-    assert traces.caught(stream, model, model).recall_with_baseline == 0.0
-
-
-def test_the_table_tells_both() -> None:
-    told = traces.markdown(traces.Caught(100, 10, 0.5, 0.01, 0.9, 0.02))
-    assert "| by score | 50.0% | 1.0% |" in told
-    assert "| and against the tool's own | 90.0% | 2.0% |" in told
+def test_shares_are_of_their_own_side() -> None:
+    stream = [Result("mail", str(number), number < 4) for number in range(20)]
+    found = traces.caught(stream, np.array([0.9, 0.5, 0.4, 0.1, 0.6] + [0.0] * 15))
+    assert found == traces.Caught(20, 4, 0.5, 1 / 16)
+    assert "| by the score alone | 50.0% | 6.2% |" in traces.markdown(found)
 
 
 @pytest.mark.parametrize("content", [None, "", 3])

@@ -111,7 +111,7 @@ def replayed(parts: Sequence[LeftOut], rules: Rules, files: Sequence[Path]) -> I
                 readings = [reading.of("tool") for reading in rules.read(texts, [None] * len(texts))]
                 model = verdict.scores(part.scorer, texts, readings)[:, 1]
                 both = verdict.merged(np.array([reading.score for reading in readings]), model)
-                yield traces.caught(stream, both, model)
+                yield traces.caught(stream, both)
 
 
 def _folds(samples: Sequence[Sample], learnt: Sequence[Sample], fold: NDArray[np.int64]) -> dict[str, int]:
