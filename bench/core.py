@@ -148,13 +148,13 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
     state = PartitionState.fresh(plan, "bench", 0)
     decode = msgspec.json.Decoder(Event).decode
     events = [decode(value) for value in wire]
-    records = frames(events)
+    slices = [core.Slice(record, 0, len(record.items)) for record in frames(events)]
     seen: list[Seen] = []
     works: list[Any] = []
     signals: list[Signals] = []
     cost = {
         "admit, stamp, history": timed(
-            lambda: works.extend(core._first_pass(state, records, seen)), len(wire)
+            lambda: works.extend(core._first_pass(state, slices, seen)), len(wire)
         ),
         "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tocsin.model import Role
 from tocsin.reading.rules import FLAGGED, Rules
 
 TEXTS = Path(__file__).parent / "texts"
@@ -94,7 +95,8 @@ def rules() -> Rules:
 
 
 def share(texts: list[str]) -> float:
-    return sum(each.score >= FLAGGED for each in rules().read(texts, ["user"] * len(texts))) / len(texts)
+    roles: list[Role | None] = ["user"] * len(texts)
+    return sum(each.score >= FLAGGED for each in rules().read(texts, roles)) / len(texts)
 
 
 @cache
