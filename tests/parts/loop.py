@@ -28,6 +28,7 @@ from tocsin.metrics import Metrics
 from tocsin.model import Batch, Event, Partition, Record, Reject
 from tocsin.plan import Plan, Unpacked
 from tocsin.settings import EngineSettings, QuarantineSettings
+from tocsin.signals import prepare
 from tocsin.watchdog import Watchdog
 from tocsin.worker import Ports, Watchers, Worker
 
@@ -235,6 +236,7 @@ class House:
         self.log = log
         self.tables = [MemoryTables() for _ in range(sinks)]
         self.shelf = MemoryShelf()
+        prepare(plan.content, plan.reading)  # in no time of the clock
         self.clock = PassingClock()
         self.fuse = Fuse()
         self.source = MemorySource(

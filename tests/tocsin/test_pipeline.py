@@ -406,6 +406,7 @@ def test_hangup_resumes_a_source_partition_that_was_paused() -> None:
     source = MemorySource(log=log, follow=True, max_records=1)
     quarantine = QuarantineSettings(limit_records=10)
     built = pipeline.build(settings(log, tables, source=source, quarantine=quarantine))
+    before = signal.getsignal(signal.SIGHUP)
     with running(built), resuming(built.resume):
         wait_for(lambda: "limiter memory/0" in built.watchers.health.reasons())
         wait_for(lambda: len(tables.rejects) == 10)
@@ -415,4 +416,4 @@ def test_hangup_resumes_a_source_partition_that_was_paused() -> None:
         wait_for(lambda: len(tables.rejects) == 25)
         assert not built.watchers.health.reasons()
     assert tables.doubled == 0
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) is before
