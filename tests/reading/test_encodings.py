@@ -7,14 +7,13 @@ import codecs
 import urllib.parse
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
+from parts import phrases
 
 from tocsin.model import Role
 from tocsin.reading.rules import FLAGGED, Rules
 
-TEXTS = Path(__file__).parent / "texts"
 ENOUGH = 0.9
 HARMLESS = """
 What time does the pharmacy on Main Street close tonight?
@@ -102,8 +101,7 @@ def share(texts: list[str]) -> float:
 @cache
 def attacks() -> list[str]:
     """Those in English, which stand first, but for tokens, whose signs some encodings cannot write."""
-    lines = (TEXTS / "attacks.txt").read_text(encoding="utf-8").splitlines()
-    return [each for each in lines if each.isascii() and "|>" not in each][:45]
+    return [each for each in phrases.attacks() if each.isascii() and "|>" not in each][:45]
 
 
 @pytest.mark.parametrize("name", ENCODINGS)

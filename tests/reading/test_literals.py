@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import re
 
 import numpy as np
 import pytest
+from parts.phrases import strewn
 
 from tocsin.reading import matcher, order, pack
 from tocsin.reading.literals import ASCII, SMALL, needed
@@ -16,20 +16,6 @@ from tocsin.reading.screen import EACH, Place, Screen, pieces
 READY = pack.shipped()
 ELEMENTS = sorted({each for ready in READY for one in ready.sequences for each in one.elements})
 BITS = [b" ", b"_", b"\xc3\xa9", b"\xe2\x80\x9c", b"x", b"7", b"\n", b"-"]
-
-
-def texts(seed: int) -> list[bytes]:
-    """Examples of rules, cut, joined and strewn with noise."""
-    random_ = random.Random(seed)
-    some = [text.lower().encode("utf-8", "replace") for ready in READY for text in ready.rule.positive]
-    made = []
-    for _ in range(60):
-        data = bytearray(b" ".join(random_.sample(some, 2)))
-        for _ in range(random_.randrange(6)):
-            at = random_.randrange(len(data))
-            data[at:at] = random_.choice(BITS)
-        made.append(bytes(data) + b"\n")
-    return made
 
 
 def holds(data: bytes, pieces: dict[bytes, int], span: tuple[int, int]) -> bool:
@@ -49,7 +35,7 @@ def test_whatever_an_element_matches_holds_what_it_needs_where_it_says(seed: int
     said = [
         (re.compile(order.expression(each).encode(), re.DOTALL), needed(each)) for each in ELEMENTS[seed::4]
     ]
-    for data in texts(seed)[:25]:
+    for data in strewn(READY, BITS, seed, count=25, joined=2):
         for expression, all_ in said:
             for match in list(expression.finditer(data))[:3]:
                 seen += 1

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from parts.phrases import strewn
 
 from tocsin.reading import matcher, order, pack
 from tocsin.reading.program import Unknown, parsed
@@ -18,20 +19,6 @@ ELEMENTS = sorted({
 })  # fmt: skip
 MADE = matcher.table(ELEMENTS)
 BITS = [b" ", b"_", b"\xc3\xa9", b"x", b"7", b"\n", b"-", b".", b'"']
-
-
-def texts(seed: int, count: int) -> list[bytes]:
-    """Examples of rules, joined and strewn with noise."""
-    random_ = random.Random(seed)
-    some = [text.lower().encode("utf-8", "replace") for ready in READY for text in ready.rule.positive]
-    made = []
-    for _ in range(count):
-        data = bytearray(b" ".join(random_.sample(some, 3)))
-        for _ in range(random_.randrange(6)):
-            at = random_.randrange(len(data))
-            data[at:at] = random_.choice(BITS)
-        made.append(bytes(data) + b"\n")
-    return made
 
 
 def found(expression: str, data: bytes, low: int, high: int, end: int) -> matcher.Span | None:
@@ -48,7 +35,7 @@ def test_every_element_of_a_rule_matches_as_re_does(seed: int) -> None:
         (re.compile(each.encode(), re.DOTALL), matcher.Expression(each, code, starts[each]))
         for each in ELEMENTS[seed::3]
     ]
-    for data in texts(seed, 12):
+    for data in strewn(READY, BITS, seed, count=12, joined=3):
         array = np.frombuffer(data, np.uint8)
         for plain, made in pairs:
             low, end = random_.randrange(3), random_.choice([len(data), random_.randrange(len(data) + 1)])

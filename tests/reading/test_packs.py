@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 
 import pytest
+from parts import phrases
 
 from tocsin.model import Role
 from tocsin.reading import pack
 from tocsin.reading.rules import FLAGGED, Rules
 
-TEXTS = Path(__file__).parent / "texts"
 READY = pack.shipped()
 BY_LANGUAGE = ("A1", "A2", "A3", "A9")
 
@@ -22,10 +21,6 @@ def rules() -> Rules:
     return Rules(READY)
 
 
-def lines(name: str) -> list[str]:
-    return (TEXTS / name).read_text(encoding="utf-8").splitlines()
-
-
 def flagged(texts: list[str], role: Role) -> list[str]:
     roles: list[Role | None] = [role] * len(texts)
     readings = rules().read(texts, roles)
@@ -33,25 +28,24 @@ def flagged(texts: list[str], role: Role) -> list[str]:
 
 
 def test_what_only_sounds_like_an_attack_is_left_alone() -> None:
-    clear = lines("clear.txt")
-    assert len(clear) >= 500
-    assert flagged(clear, "user") == []
+    assert len(phrases.clear()) >= 500
+    assert flagged(phrases.clear(), "user") == []
 
 
 def test_attacks_in_other_words_are_flagged() -> None:
-    attacks = lines("attacks.txt")
+    attacks = phrases.attacks()
     assert len(attacks) >= 180
     assert sorted(set(attacks) - set(flagged(attacks, "user"))) == []
 
 
 def test_attacks_in_data_are_flagged() -> None:
-    attacks = lines("attacks_in_data.txt")
+    attacks = phrases.lines("attacks_in_data.txt")
     assert len(attacks) >= 25
     assert sorted(set(attacks) - set(flagged(attacks, "tool"))) == []
 
 
 def test_ordinary_text_is_left_alone_as_the_result_of_a_tool() -> None:
-    assert len(flagged(lines("clear.txt"), "tool")) <= 8  # which are orders, if they stand there
+    assert len(flagged(phrases.clear(), "tool")) <= 8  # which are orders, if they stand there
 
 
 @pytest.mark.parametrize(
