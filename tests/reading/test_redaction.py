@@ -253,3 +253,19 @@ def test_checks_know_their_sums() -> None:
     assert checks.card("5500005555555559") and not checks.card("5500005555555558")
     assert checks.iban("DE89 3704 0044 0532 0130 00") and not checks.iban("DE88 3704 0044 0532 0130 00")
     assert ids.nir("255081416802538") and not ids.nir("255081416802537")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "2001:db8::1", "fe80::1ff:fe23:4567:890a", "::ffff:1", "1::abc", "abcd::", "a:b:c:d:e:f:1:2",
+        "1:2:3:4:5:6::", "12:34:56:78:9:a:b:c",
+    ],
+)  # fmt: skip
+def test_the_screen_lets_every_address_pass(address: str) -> None:
+    for text in (address, f"to [{address}]:443", f"x\\n{address}", f"%20{address}."):
+        assert Redactor().find(text) == Redactor(prefilter=False).find(text) != []
+
+
+def test_colons_alone_are_not_looked_at_closely() -> None:
+    assert not Redactor().suspects("expr ::= a [x::2] std::vector and b::c")

@@ -10,9 +10,11 @@ from base64 import b32decode
 from binascii import Error, a2b_base64, unhexlify
 from collections.abc import Callable, Iterator
 from html.entities import html5
+from itertools import islice
 from urllib.parse import unquote
 
 from tocsin.reading.hidden import Found
+from tocsin.reading.stretches import Stretches
 
 RUNS = 64  # of one kind in one stretch of text
 _HEAD = 64  # characters that show whether a run is text at all
@@ -21,6 +23,8 @@ _BASE64 = re.compile(  # full lines go on in the next one
     r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}(?:(?<=[A-Za-z0-9+/]{60})\r?\n[A-Za-z0-9+/]{2,76}(?![A-Za-z0-9+/]))*={0,2}"
 )
 _BASE32 = re.compile(r"(?<![A-Z2-7])[A-Z2-7]{16,}={0,6}")
+_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"  # of base64
+_LEAST = {"base64": Stretches(_DIGITS, 20), "base32": Stretches(_DIGITS[:26] + "234567", 16)}
 _HEX = re.compile(r"[0-9A-Fa-f]{16,}|(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ :,;-]{1,2}){7,}(?:0x|\\x)?[0-9A-Fa-f]{2}")
 _NOT_HEX = re.compile(r"0x|\\x|[^0-9A-Fa-f]")
 _BINARY = re.compile(r"(?:[01]{8}[ ,\n]{0,2}){4,}")
@@ -125,9 +129,8 @@ def leet(text: str, words: frozenset[str]) -> str:
 def _runs(
     kind: str, expression: re.Pattern[str], decode: Callable[[str], bytes], text: str
 ) -> Iterator[Found]:
-    for number, match in enumerate(expression.finditer(text)):
-        if number >= RUNS:
-            return
+    found = _LEAST[kind].matches(expression, text) if kind in _LEAST else expression.finditer(text)
+    for match in islice(found, RUNS):
         if told := _text_of(decode, match[0], quick=kind in _QUICK):
             yield Found(kind, told, *match.span())
 

@@ -28,7 +28,7 @@ _MIXED = re.compile(
 )
 
 
-_BEYOND = re.compile("[^\x00-\x7f]+")
+_ASCII = re.compile("[\x00-\x7f]+")
 _JOINING = range(0x1100, 0x1200)  # Hangul that is put together from parts
 
 
@@ -46,7 +46,17 @@ def _suspect(char: str) -> bool:
 
 def suspect(text: str) -> bool:
     """Whether any character of a text is hidden, joined to another or like another; most texts have none."""
-    return any(map(_suspect, set("".join(_BEYOND.findall(text)))))
+    return any(map(_suspect, set(_beyond(text))))
+
+
+def invisible(text: str) -> bool:
+    """Whether any character of a text is one that nobody sees."""
+    return bool(INVISIBLE.search(_beyond(text)))
+
+
+def _beyond(text: str) -> str:
+    """What is beyond ASCII, where a few characters are looked for in mostly plain text."""
+    return "".join(_ASCII.split(text))
 
 
 class Found(NamedTuple):

@@ -21,3 +21,4 @@ class Pattern(NamedTuple):
     ignore_case: bool = False
     doubt: str = ""  # what fails it is replaced, but nobody is told of it
     exact: str = ""  # nor of what has not this form in full
+    screen: str = ""  # stands in what passes all that, and is looked for in its place before a closer look

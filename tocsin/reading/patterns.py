@@ -15,6 +15,7 @@ from tocsin.reading.pattern import Pattern
 from tocsin.reading.worded import WORDED
 
 _LONG = "0-9A-Za-z_.-"  # a number that goes on is another one
+_HEX = "[0-9A-Fa-f]"
 _NAMED = r"(?:[Kk]ey|KEY|[Tt]oken|TOKEN|[Ss]ecret|SECRET|[Cc]redential|[Gg]emini|GEMINI)[^\n]{0,32}?"
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -363,6 +364,11 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern("ip", r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", "ip", before="0-9A-Za-z_.", after="0-9A-Za-z_"),
     Pattern(
-        "ip", r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}", "ip", before="0-9A-Za-z_:", after="0-9A-Za-z_:"
+        "ip",
+        r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}",
+        "ip",
+        before="0-9A-Za-z_:",
+        after="0-9A-Za-z_:",
+        screen="|".join(f"{at * _HEX}:[0-9A-Fa-f:]{{{5 - at}}}" for at in range(5)),  # no mere `::`
     ),
 )

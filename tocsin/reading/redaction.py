@@ -166,6 +166,8 @@ def _database(patterns: tuple[Pattern, ...]) -> tuple[Any, Any]:
 
 def _consuming(pattern: Pattern) -> str:
     """The expression; of numbers, of which there are many, with what must not stand in front as well."""
+    if pattern.screen:
+        return pattern.screen
     expression = _UPPER_BOUND.sub(r"{\1,}", pattern.expression.replace("?P<secret>", ""))
     return f"(?:^|[^{pattern.before}])(?:{expression})" if _bordered(pattern) else expression
 

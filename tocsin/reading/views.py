@@ -169,7 +169,7 @@ def _derived(parent: View, steps: frozenset[str]) -> Iterator[View]:
 
 def _unhidden(parent: View) -> Iterator[View]:
     text, chain = parent.text, parent.chain
-    if hidden.INVISIBLE.search(text):
+    if hidden.invisible(text):
         for found in hidden.smuggled(text):
             yield _part(parent, found)
         yield View("stripped", hidden.stripped(text), (*chain, "stripped"), parent.start, parent.end)
