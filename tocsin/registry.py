@@ -12,7 +12,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,9 +60,19 @@ def builtins(kind: Kind) -> dict[str, str]:
 
 def plugins(kind: Kind) -> list[tuple[str, Entry]]:
     """What installed distributions add, in the order of their names."""
-    found = importlib.metadata.entry_points(group=kind.group)
-    named = ((point.name, Entry(point.value, _distribution(point))) for point in found)
-    return sorted(named)
+    return _installed(tuple(sys.path))[kind]
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> Mapping[Kind, list[tuple[str, Entry]]]:
+    """Read once: the files of every distribution on the path are looked into."""
+    found = importlib.metadata.entry_points()
+    return {
+        kind: sorted(
+            (point.name, Entry(point.value, _distribution(point))) for point in found.select(group=kind.group)
+        )
+        for kind in KINDS
+    }
 
 
 def entries(kind: Kind) -> dict[str, Entry]:
