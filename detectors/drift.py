@@ -12,7 +12,7 @@ from msgspec import Meta
 from detectors.principal import model
 from tocsin.adwin import adwin_class
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 SETTLE, ENOUGH = 64, 2048  # values after a change from which on, and up to which, its size may be in doubt
 
@@ -56,6 +56,7 @@ class Drift(Detector[Features], frozen=True, kw_only=True):
         atlas=("AML.T0031", "AML.T0029"),
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Features
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
 
     delta: Annotated[float, Meta(gt=0, lt=1, description="ADWIN's risk of seeing a change in noise")] = 0.002
     min_samples: Annotated[int, Meta(ge=2 * SETTLE, description="calls until there is a reference")] = 300

@@ -11,7 +11,7 @@ from msgspec import Meta
 from detectors.principal import model
 from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 ENDED = frozenset({"", "stop", "end_turn", "stop_sequence", "tool_call", "tool_calls", "length", "max_tokens",
                    "refusal", "content_filter", "safety"})  # fmt: skip
@@ -45,6 +45,7 @@ class EmptyAnswer(Detector[Endings], frozen=True, kw_only=True):
         atlas=("AML.T0029",),
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Endings
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
 
     ratio: Annotated[float, Meta(gt=1, description="times the usual share that are told")] = 3.0
     warmup_calls: Annotated[int, Meta(ge=50, description="calls before anything is told")] = 300

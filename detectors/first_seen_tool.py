@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from detectors.principal import caller, printable
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 POWERFUL = ("exec", "shell", "bash", "delete", "drop", "transfer", "payment", "send", "secret", "credential")
 
@@ -46,6 +46,7 @@ class FirstSeenTool(Detector[Tools], frozen=True, kw_only=True):
         atlas=("AML.T0053", "AML.T0010.005"),
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Tools
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"tool"})
 
     warmup_calls: Annotated[int, Meta(ge=1, description="tool calls before anything is told")] = 50
     warmup_seconds: Annotated[float, Meta(ge=0, description="time before anything is told")] = 3600.0

@@ -12,7 +12,7 @@ from detectors.novelty import Known, begin, chance, meet, settled
 from detectors.principal import answering
 from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals, TextSignal
+from tocsin.model import Event, Finding, Kind, Severity, Signals, TextSignal
 
 LANGUAGES = 64  # remembered; more than are told apart
 
@@ -40,6 +40,7 @@ class LanguageSwitch(Detector[Spoken], frozen=True, kw_only=True):
         atlas=("AML.T0031", "AML.T0068"),
     )
     state_type: ClassVar[type[Any]] = Spoken
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm", "agent"})
 
     least_characters: Annotated[
         int, Meta(ge=10, description="shorter answers and questions are not compared")

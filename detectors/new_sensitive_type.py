@@ -13,7 +13,7 @@ from detectors.principal import answering
 from detectors.rates import Change, Rate, chart_of, watch
 from detectors.secret_leak import UNCERTAIN
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals, TextSignal
+from tocsin.model import Event, Finding, Kind, Severity, Signals, TextSignal
 
 TYPES = 128  # remembered; there are some 80
 EVERYDAY = frozenset({"email", "phone", "ip"})
@@ -43,6 +43,7 @@ class NewSensitiveType(Detector[Sensitive], frozen=True, kw_only=True):
         atlas=("AML.T0057", "AML.T0085"),
     )
     state_type: ClassVar[type[Any]] = Sensitive
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm", "agent"})
 
     warmup_answers: Annotated[int, Meta(ge=1, description="answers before anything is told")] = 200
     warmup_seconds: Annotated[float, Meta(ge=0, description="time before a new kind is told")] = 3600.0

@@ -13,7 +13,7 @@ from detectors.principal import model
 from detectors.stats import learn
 from detectors.tails import Tail, beyond
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 WEIGHT, OUTLYING = 1 / 128, 1 / 512  # of an answer in what is usual; of one that was told
 LEARN = 4  # once a model is known, every fourth answer is learnt
@@ -73,6 +73,7 @@ class OutputShape(Detector[Shape], frozen=True, kw_only=True):
         atlas=("AML.T0029", "AML.T0034.001"),
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Shape
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
 
     risk: Annotated[
         float, Meta(gt=0, le=0.01, description="share of ordinary answers that may be told by mistake")

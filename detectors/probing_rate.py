@@ -12,7 +12,7 @@ from msgspec import Meta
 from detectors.principal import principal
 from detectors.stats import ENOUGH, REACH, ROOT_SPREAD, SLACK, cusum, learn
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 ORDINARY, SLOW = 1 / 60, 1 / 240  # share of a minute in the baseline; of one that stands out
 FALL = 0.003  # share of what was told that is forgotten in an hour with calls
@@ -54,6 +54,7 @@ class ProbingRate(Detector[Calls], frozen=True, kw_only=True):
         atlas=("AML.T0024", "AML.T0024.002", "AML.T0034.000", "AML.T0040"),
     )
     state_type: ClassVar[type[Any]] = Calls
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
 
     rise: Annotated[float, Meta(gt=1, description="times the usual rate that stand out")] = 3.0
     minute_floor: Annotated[int, Meta(ge=2, description="fewer calls a minute are never told")] = 30

@@ -11,7 +11,7 @@ from msgspec import Meta
 from detectors.novelty import printable
 from detectors.principal import application, conversation
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 SAMPLED = 192  # runs of words remembered of a conversation's system prompts
 LEAST = 6  # fewer say nothing about a share
@@ -51,6 +51,7 @@ class PromptLeak(Detector[Prompt], frozen=True, kw_only=True):
         atlas=("AML.T0056", "AML.T0069.002"),
     )
     state_type: ClassVar[type[Any]] = Prompt
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm", "agent"})
 
     share: Annotated[
         float, Meta(gt=0, le=1, description="share of the system prompt in the answers that is told")

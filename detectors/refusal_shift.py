@@ -12,7 +12,7 @@ from detectors.novelty import digest
 from detectors.principal import model, principal
 from detectors.rates import Change, Rate, chart_of, watch
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 REFUSED_FINISH = frozenset({"refusal", "content_filter", "safety"})
 RECENT = 8  # refusals among which nobody counts twice
@@ -43,6 +43,7 @@ class RefusalShift(Detector[Refusals], frozen=True, kw_only=True):
         atlas=("AML.T0054", "AML.T0031"),
     )  # fmt: skip
     state_type: ClassVar[type[Any]] = Refusals
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
 
     per: Annotated[
         Literal["model", "principal"],

@@ -99,6 +99,7 @@ class PromptDetector(TextDetector[Nothing], frozen=True, kw_only=True):
     """A text detector without a memory."""
 
     state_type: ClassVar[type[Any]] = Nothing
+    needs_texts: ClassVar[bool] = True
 
     def start(self) -> Nothing:
         return Nothing()

@@ -10,7 +10,7 @@ from msgspec import Meta
 from detectors.novelty import Known, begin, chance, meet, settled
 from detectors.principal import answering
 from tocsin.contracts import About, Detector
-from tocsin.model import Event, Finding, Severity, Signals
+from tocsin.model import Event, Finding, Kind, Severity, Signals
 
 FAMILY = "C7"
 KINDS = 64  # remembered
@@ -54,6 +54,7 @@ class UnsafeOutput(Detector[Known], frozen=True, kw_only=True):
         atlas=("AML.T0102", "AML.T0050"),
     )
     state_type: ClassVar[type[Any]] = Known
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm", "agent"})
 
     sinks: Annotated[
         dict[str, tuple[Sink, ...]],

@@ -60,7 +60,7 @@ class Lane:
                 compression=self._compression,
             )
 
-    def _native(self, columns: Sequence[Column], data: Sequence[Values]) -> list[bytes]:
+    def _native(self, columns: Sequence[Column], data: list[Values]) -> list[bytes]:
         context = self._connection.client.create_insert_context(
             self._name,
             [column.name for column in columns],
@@ -70,7 +70,10 @@ class Lane:
         )
         context.compression = self._compression
         context.current_block = 1  # the statement travels beside the block, not in it
-        return list(NativeTransform.build_insert(context, _unencodable))
+        try:
+            return list(NativeTransform.build_insert(context, _unencodable))
+        finally:
+            data.clear()  # the context refers to itself, so it goes later than the values should
 
 
 def _unencodable(error: Exception) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, 
 
 import msgspec
 
-from tocsin.model import Batch, Decoded, Event, Finding, Partition, Record, Signals
+from tocsin.model import KINDS, Batch, Decoded, Event, Finding, Kind, Partition, Record, Signals
 
 if TYPE_CHECKING:
     from tocsin.ports import Lent
@@ -211,6 +211,8 @@ class Detector(
 
     about: ClassVar[About]
     state_type: ClassVar[type[Any]]
+    kinds: ClassVar[frozenset[Kind]] = KINDS  # of others `key` gives None, and it is not even asked
+    needs_texts: ClassVar[bool] = False  # remembers nothing, and says nothing where `signals.texts` is empty
 
     @abstractmethod
     def key(self, event: Event) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import force_setattr, replace
 
 from tocsin.assembly import concerns
@@ -36,7 +37,7 @@ EARLIEST, LATEST = 0.0, 4_291_747_200.0  # 1970 to 2106: what a table can hold
 PAST, FUTURE = 86_400.0, 300.0  # seconds that an event's time may be away from its arrival
 
 
-class Slice(NamedTuple):
+class Slice(msgspec.Struct, frozen=True, gc=False):
     """Consecutive items of a record: all of them, but where they are very many."""
 
     record: Unpacked
@@ -44,12 +45,14 @@ class Slice(NamedTuple):
     stop: int
 
 
-class Work(NamedTuple):
+class Work(msgspec.Struct, frozen=True, gc=False):
     """A slice after the first pass."""
 
-    slice: Slice
+    record: Unpacked
+    start: int
+    stop: int
     clock: float
-    expired: list[Group]
+    expired: Sequence[Group]
     items: list[tuple[Group, int] | Reject]  # the index is that of `Part`
 
 
@@ -86,13 +89,17 @@ def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Slice]]:
     events = 0
     for record in records:
         count = len(record.items)
-        for start in range(0, count or 1, PART):
-            stop = min(start + PART, count)
-            part.append(Slice(record, start, stop))
-            events += stop - start
-            if events >= PART:
-                yield part
-                part, events = [], 0
+        if count > PART:
+            yield part
+            part, events = [], 0
+            for start in range(0, count, PART):
+                yield [Slice(record, start, min(start + PART, count))]
+            continue
+        part.append(Slice(record, 0, count))
+        events += count
+        if events >= PART:
+            yield part
+            part, events = [], 0
     yield part
 
 
@@ -115,28 +122,32 @@ def _first_pass(state: PartitionState, slices: Sequence[Slice], seen: list[Seen]
     admit, digester = groups.admit, groups.digester
     works: list[Work] = []
     for slice in slices:
-        record, start, stop = slice
+        record, start, stop = slice.record, slice.start, slice.stop
+        arrival = record.arrival
         if not start:
             state.clock = _advance(state.clock, record)
-        clock, arrival = state.clock, record.arrival
-        work = Work(slice, clock, [] if start else groups.expired(clock), [])
-        works.append(work)
+        clock = state.clock
+        expired = groups.expired(clock) if clock > groups.horizon and not start else ()
+        admitted: list[tuple[Group, int] | Reject] = []
+        works.append(Work(record, start, stop, clock, expired, admitted))
+        prefix = f"{state.prefix}.{record.offset}."
         items = record.items if stop - start == len(record.items) else record.items[start:stop]
         for number, item in enumerate(items, start):
             if isinstance(item, Reject):
-                work.items.append(item)
+                admitted.append(item)
                 continue
             group = admit(item.tenant, item.application, clock)
-            force_setattr(item, "id", f"{state.prefix}.{record.offset}.{number}")
+            force_setattr(item, "id", f"{prefix}{number}")
             force_setattr(item, "log_id", log_id)
-            force_setattr(item, "log_partition", partition)
+            if partition:
+                force_setattr(item, "log_partition", partition)
             if record.backfill:
                 force_setattr(item, "backfill", True)
             time = item.time
             if not (EARLIEST < time < LATEST if arrival is None else -FUTURE <= clock - time <= PAST):
                 _clamp(item, record, clock)
             one = group.history.read(item, clock)
-            work.items.append((group, len(seen)))
+            admitted.append((group, len(seen)))
             if item.kind == "tool" and item.tool_arguments:
                 one = marked(one, item.tool_arguments, digester)
             seen.append(one)
@@ -176,10 +187,11 @@ class _Release:
         self._told: list[tuple[Group, Told, bool]] = []  # by the record so far, and if their names are clear
 
     def run(self, work: Work, part: Part) -> None:
-        (record, start, stop), self._clock = work.slice, work.clock
-        if not start:
+        record, self._clock = work.record, work.clock
+        if not work.start:
             self._begin(record)
-            self._fire()
+            if self._state.timers.due(self._clock):
+                self._fire()
             if work.expired:
                 self._state.groups.drop(work.expired)
         for item in work.items:
@@ -187,7 +199,7 @@ class _Release:
                 self._reject(self._state.redaction.reject(item))
             else:
                 self._told += self._item(*item, part)
-        if stop == len(record.items) and self._told:
+        if self._told and work.stop == len(record.items):
             self._end(record)
 
     def _end(self, record: Unpacked) -> None:
@@ -288,10 +300,12 @@ class _Release:
         if event.join or event.half:
             force_setattr(event, "join", "")
             force_setattr(event, "half", "")
+        rows = self._rows
         force_setattr(event, "log_offset", self._offset)
-        force_setattr(event, "log_index", self._rows.events)
+        if rows.events:
+            force_setattr(event, "log_index", rows.events)
         force_setattr(event, "arrival", self._clock)
-        self._rows.events += 1
+        rows.events += 1
         if event.kind == "llm" and not event.response_model and event.status == "ok":
             force_setattr(event, "response_model", event.model)
         if self._priced:
@@ -305,7 +319,8 @@ class _Release:
 
     def _detect(self, group: Group, event: Event, signals: Signals) -> None:
         clock = self._clock
-        for key_of, touch, observe, watch in group.calls:
+        calls = group.calls.get((event.kind, signals.texts != ()), group.every)
+        for key_of, touch, observe, watch in calls:
             key = None
             try:
                 key = key_of(event)

@@ -25,6 +25,8 @@ class Cuts:
         self._limit = limit
         self._reach = limit + REACH
         self._limits = limits
+        # Shorter texts are read whole; where nothing is kept, none is.
+        self.below = self._reach if limit > 0 else limits.text_characters if limit else 0
 
     def text(self, text: str) -> str:
         """So much of a text that half a secret can neither be kept nor be taken for none."""

@@ -55,10 +55,11 @@ class Glance:
         common = _common(event)
         if not self._are_clear(common):
             texts += common
-        if event.input:
-            self._add_messages(texts, event.input, new[0], rich[0])
-        if event.output:
-            self._add_messages(texts, event.output, new[1], rich[1])
+        of_input, of_output = new
+        if event.input and (of_input is None or of_input or rich[0]):
+            self._add_messages(texts, event.input, of_input, rich[0])
+        if event.output and (of_output is None or of_output or rich[1]):
+            self._add_messages(texts, event.output, of_output, rich[1])
         if event.attributes or event.tool_arguments or event.tool_result or event.error_message:
             self._add_rest(texts, event)
         if event.documents or event.tool_definitions or event.invalid_fields:
@@ -86,15 +87,17 @@ class Glance:
         self, texts: list[str], messages: tuple[Message, ...], new: New, rich: Sequence[int]
     ) -> None:
         told = range(len(messages)) if new is None else new
-        if told:
-            texts += [self._cuts.text(messages[at].text) for at in told]
+        below, cut = self._cuts.below, self._cuts.text
+        for at in told:
+            text = messages[at].text
+            texts.append(text if len(text) < below else cut(text))
         for at in told if new is None else rich:
             message = messages[at]
             texts += (message.name, message.tool_call_id)
             for call in message.tool_calls:
                 texts += (call.id, call.name)
                 if at in told:
-                    texts.append(self._cuts.text(call.arguments))
+                    texts.append(cut(call.arguments))
 
     def _add_rest(self, texts: list[str], event: Event) -> None:
         texts += (self._cuts.text(event.tool_arguments or ""), self._cuts.text(event.tool_result or ""))

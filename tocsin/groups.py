@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tocsin.assembly import Assembly
@@ -13,7 +13,7 @@ from tocsin.codec import Codec
 from tocsin.history import Digester, History
 from tocsin.plan import Plan
 from tocsin.section import Section, short
-from tocsin.watch import Watch
+from tocsin.watch import Watch, calls
 
 OTHER = "other"  # the application that all share who came when a tenant's groups were full
 
@@ -33,6 +33,7 @@ class Group:
         "seen",
         "tenant",
         "calls",
+        "every",
         "watches",
     )
 
@@ -50,9 +51,8 @@ class Group:
             Watch(instance, place, codec)
             for place, (instance, codec) in enumerate(zip(plan.instances, made.codecs, strict=True))
         ]
-
-        # What detection goes through for every event.
-        self.calls = [(watch.key, watch.touch, watch.observe, watch) for watch in self.watches]
+        self.calls = calls(self.watches)
+        self.every = tuple([watch.call for watch in self.watches])  # for events of a kind that nobody knows
 
     def sections(self) -> Iterator[tuple[str, Section[Any]]]:
         """Each with a name that no configuration can take from another."""
@@ -88,6 +88,7 @@ class Groups:
     def __init__(self, plan: Plan) -> None:
         self.by_number: dict[int, Group] = {}
         self.overflow = 0  # events that went to `other`
+        self.horizon = -math.inf  # arrival time up to which none can have become too old
         self.last_number = 0
         self._fixtures = Fixtures(plan)
         self.digester = self._fixtures.digester
@@ -125,6 +126,7 @@ class Groups:
         while self._recent:
             group = self._recent[next(iter(self._recent))]
             if clock - group.seen <= self._idle:
+                self.horizon = group.seen + self._idle - 1.0  # a second for rounding
                 break
             del self._recent[group.number]
             of_tenant = self._tenants[group.tenant]
@@ -134,7 +136,7 @@ class Groups:
             gone.append(group)
         return gone
 
-    def drop(self, groups: list[Group]) -> None:
+    def drop(self, groups: Sequence[Group]) -> None:
         for group in groups:
             del self.by_number[group.number]
 
@@ -142,6 +144,7 @@ class Groups:
         """A group as a checkpoint has it; to be called in order of `seen`."""
         group = self._add(number, tenant, application)
         group.seen = group.mark = seen
+        self.horizon = -math.inf
         return group
 
     def alive(self, seen: float, clock: float) -> bool:

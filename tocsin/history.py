@@ -15,7 +15,6 @@ from tocsin.section import Section
 from tocsin.settings import HistorySettings
 
 SIZE = 16  # characters of a digest, 64 bits in hex
-LONG = 64  # messages from which on comparing all at once pays
 PLACES = 4096  # conversations whose digests are at hand
 LOOSE = "\0"  # begins names that stand in for the conversation of events without one
 _pack = msgspec.msgpack.Encoder().encode
@@ -169,9 +168,7 @@ def _unknown(known: str, digests: list[str], joined: str) -> Sequence[int]:
 
     A match that straddles two digests is as unlikely as two messages with the same digest.
     """
-    repeated = len(known) // SIZE
-    if repeated < LONG or not joined.startswith(known):  # a long call repeats its whole conversation
-        repeated = 0
+    repeated = len(known) // SIZE if joined.startswith(known) else 0  # most calls repeat their conversation
     new = [digest for digest in digests[repeated:] if digest not in known] if known else digests
     first = len(digests) - len(new)
     if digests[first:] == new and len(set(new)) == len(new):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
 Kind = Literal["llm", "tool", "retrieval", "agent", "evaluation"]
+KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 Role = Literal["system", "user", "assistant", "tool", "retrieved"]
 Trust = Literal["operator", "user", "model", "tool", "retrieved"]
 Status = Literal["ok", "error", "refused", "blocked"]

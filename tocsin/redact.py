@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from operator import attrgetter, gt
+from operator import attrgetter
 
 from msgspec.structs import force_setattr, replace
 
@@ -20,13 +20,14 @@ from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
 
 SKETCH = "[sketch]"  # stands where an application sent one in place of its text
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
+_NO_TEXT: tuple[New, New] = ((), ())
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
 _role, _bare = attrgetter("role"), {role: Message(role) for role in _ROLES}.__getitem__
 
 IDENTITIES = ("user", "api_key", "client_ip")
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
-_LONGEST = tuple(MACHINE.values())
+_SHORT = min(MACHINE.values())
 _machine = attrgetter(*MACHINE)
 _all_names = attrgetter(*WORDS, *NAMES)
 _FOUND = 8192  # names and identities of which it is remembered what they became
@@ -94,9 +95,13 @@ class Redaction:
         if self._private:
             return [False] * len(seen)
         look, new = self._glance.text, self._new
-        looks = [
-            look(one.event, new(one.event, told), one.rich) for one, told in zip(seen, signals, strict=True)
-        ]
+        if self._limit:
+            looks = [
+                look(one.event, new(one.event, told), one.rich)
+                for one, told in zip(seen, signals, strict=True)
+            ]
+        else:
+            looks = [look(one.event, _NO_TEXT, one.rich) for one in seen]
         return [free for block in blocks(looks) for free in self._glance.free(block)]
 
     def event(
@@ -113,14 +118,15 @@ class Redaction:
         An excerpt holds what is new: what a conversation repeats was stored with the call that said it
         first. A half keeps all, because its other half may be the one to which something is new.
         """
-        new = self._new(event, signals)
+        new = self._new(event, signals) if self._limit else _NO_TEXT
         rich = rich or (range(len(event.input)), range(len(event.output)))
         if clear is None:
             clear = not self._private and self._glance.clear(event, new, rich)
         if event.former:  # nobody else may say what an identity was called before
             force_setattr(event, "former", ())
-        self._tenant, self._clock = event.tenant, clock
-        self._own = self._pseudonyms.replace(event, clock) if self._private else ()
+        if self._private:
+            self._tenant, self._clock = event.tenant, clock
+            self._own = self._pseudonyms.replace(event, clock)
         self._clear = clear
         self._clean_names(event)
         if event.input:
@@ -142,7 +148,7 @@ class Redaction:
     def _new(self, event: Event, signals: Signals | None) -> tuple[New, New]:
         """Which messages of input and output keep their text; None: all."""
         if not self._limit:
-            return (), ()
+            return _NO_TEXT
         if signals is None or event.join or event.half or self._limit < 0:
             return None, None
         return signals.new_input, signals.new_output
@@ -178,7 +184,7 @@ class Redaction:
 
     def _clean_names(self, event: Event) -> None:
         words = _machine(event)
-        if " " in "".join(words) or any(map(gt, map(len, words), _LONGEST)):
+        if " " in "".join(words) or max(map(len, words)) > _SHORT:
             for (field, most), name in zip(MACHINE.items(), words, strict=True):
                 if len(name) > most or " " in name:
                     force_setattr(event, field, self._namer.stand_in(name))
@@ -237,12 +243,13 @@ class Redaction:
 
     def _message(self, message: Message, *, told: bool) -> Message:
         calls = message.tool_calls
+        identity, name = message.tool_call_id, message.name
         return Message(
             message.role,
             self._text(message.text) if told else "",
             tuple([self._call(call, told=told) for call in calls]) if calls else (),
-            self._name(message.tool_call_id) if message.tool_call_id else "",
-            self._name(message.name) if message.name else "",
+            self._name(identity) if identity else "",
+            self._name(name) if name else "",
         )
 
     def _call(self, call: ToolCall, *, told: bool) -> ToolCall:
@@ -266,8 +273,9 @@ class Redaction:
             return ""
         if text.startswith(sketch.PREFIX) and sketch.is_one(text):
             return SKETCH
-        clean = self._clean(self._cuts.text(text))
-        return clean if self._limit < 0 else clean[: self._limit]
+        if not self._clear or len(text) >= self._cuts.below:
+            text = self._clean(self._cuts.text(text))
+        return text if self._limit < 0 else text[: self._limit]
 
     def _short(self, text: str) -> str:
         return self._clean(self._cuts.message(text))[:MESSAGE_CHARACTERS]

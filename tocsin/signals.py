@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 
 from tocsin.history import SIZE, Seen
 from tocsin.model import Event, Message, Signals
@@ -32,7 +32,9 @@ desculpe, mas não | sinto muito, mas não | não posso ajudar | het spijt me, m
 我不能 | 申し訳ありませんが | 申し訳ございませんが | 죄송하지만
 """
 REFUSAL_OPENERS = tuple(opener.strip() for opener in _OPENERS.split("|"))
-_text, _is_sketch = attrgetter("text"), methodcaller("startswith", PREFIX)
+_text = attrgetter("text")
+# Sketches lie between this and their prefix; nothing is cheaper than to compare.
+_BEHIND = PREFIX[:-1] + chr(ord(PREFIX[-1]) + 1)
 _HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS) | {"i\u2019"}
 
 
@@ -75,7 +77,8 @@ def _read(seen: Seen) -> Signals:
 
 def _lengths(messages: Sequence[Message]) -> int:
     texts = list(map(_text, messages))
-    return sum(map(length if any(map(_is_sketch, texts)) else len, texts))
+    sketches = [text for text in texts if PREFIX <= text < _BEHIND]
+    return sum(map(length if sketches else len, texts))
 
 
 def _bare(seen: Seen) -> Signals:

@@ -42,6 +42,11 @@ class Timers:
         entry.queued = timer.due
         heappush(self._heap, timer)
 
+    def due(self, clock: float) -> bool:
+        """Whether anything may have to be done."""
+        heap = self._heap
+        return bool(heap) and heap[0].due <= clock or self.crowded
+
     def next(self, clock: float) -> Timer | None:
         """The first timer at or before `clock`, taken out."""
         if self._heap and self._heap[0].due <= clock:

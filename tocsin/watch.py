@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tocsin.codec import Codec
 from tocsin.contracts import Detector
-from tocsin.model import Finding
+from tocsin.model import KINDS, Event, Finding, Kind, Signals
 from tocsin.plan import Instance
 from tocsin.section import Entry, Section, short
+
+Call = tuple[
+    Callable[[Event], str | None],
+    Callable[[str, float], Entry[Any]],
+    Callable[[Event, Signals, Any], Finding | None],
+    "Watch",
+]
 
 
 class ObserveFailed(Exception):
@@ -18,20 +26,21 @@ class ObserveFailed(Exception):
 class Watch:
     """A detector and its states in one group.
 
-    `key`, `touch` and `observe` are what the core calls for every event, so they are bound once.
+    `call` is what the core calls for every event, so it is bound once.
     """
 
     __slots__ = (
         "_detector",
         "_nothing",
+        "call",
         "failures",
         "instance",
         "key",
-        "observe",
+        "kinds",
+        "needs_texts",
         "place",
         "section",
         "timed",
-        "touch",
     )
 
     def __init__(self, instance: Instance, place: int, codec: Codec[Any]) -> None:
@@ -44,8 +53,11 @@ class Watch:
             detector.start, codec, limit=options.max_keys, idle=options.idle_seconds
         )
         self.key = detector.key
-        self.touch = self.section.touch if _remembers(detector) else self._touch_nothing
-        self.observe = detector.observe
+        self.kinds = detector.kinds
+        remembers = _remembers(detector)
+        self.needs_texts = detector.needs_texts and not remembers
+        touch = self.section.touch if remembers else self._touch_nothing
+        self.call: Call = (detector.key, touch, detector.observe, self)
         self._detector = detector
         self._nothing: Entry[Any] = Entry(detector.start(), "", 0, 0.0)
 
@@ -82,6 +94,17 @@ class Watch:
         if key is not None:
             self.section.remove(short(key))
         return ObserveFailed(f"{self.instance.name}: {what}")
+
+
+def calls(watches: Iterable[Watch]) -> Mapping[tuple[Kind, bool], tuple[Call, ...]]:
+    """Who has to be asked about an event: by its kind, and by whether texts of it were read."""
+    return {
+        (kind, read): tuple(
+            [watch.call for watch in watches if kind in watch.kinds and (read or not watch.needs_texts)]
+        )
+        for kind in KINDS
+        for read in (False, True)
+    }
 
 
 def _remembers(detector: Detector[Any]) -> bool:

@@ -28,7 +28,7 @@ from tocsin.contracts import (
     Written,
 )
 from tocsin.memory import MemoryReader, MemoryWriter
-from tocsin.model import Batch, Event, Finding, Partition, Record, Severity, Signals
+from tocsin.model import Batch, Event, Finding, Kind, Partition, Record, Severity, Signals
 from tocsin.testing import (
     BrokenPromise,
     Fault,
@@ -354,7 +354,39 @@ class CountsCallsOfKey(Right, frozen=True, kw_only=True):
         return event.session or None
 
 
+class HasKeysOfOtherKinds(Right, frozen=True, kw_only=True):
+    """Wrong: has keys of events that it does not want to be asked about."""
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"llm"})
+
+
+class RemembersAndNeedsTexts(Right, frozen=True, kw_only=True):
+    """Wrong: what it remembers would depend on texts."""
+
+    needs_texts: ClassVar[bool] = True
+
+
+class Empty(msgspec.Struct):
+    """Nothing."""
+
+
+class SpeaksWithoutTexts(Right, frozen=True, kw_only=True):
+    """Wrong: says that it needs texts, and tells errors without."""
+
+    state_type: ClassVar[type[Any]] = Empty
+    needs_texts: ClassVar[bool] = True
+
+    def start(self) -> Any:
+        return Empty()
+
+    def observe(self, event: Event, signals: Signals, state: Any) -> Finding | None:
+        return self.tell(event) if event.status == "error" else None
+
+
 DETECTORS: Mapping[type[Right], str] = {
+    HasKeysOfOtherKinds: "declared needs hold",
+    RemembersAndNeedsTexts: "declared needs hold",
+    SpeaksWithoutTexts: "declared needs hold",
     CountsInAModuleGlobal: "replay is identical|neighbours do not matter|restart changes nothing",
     ComparesWithTheLastEventOfAnySession: "neighbours do not matter|restart changes nothing",
     CachesBesideTheState: "restart changes nothing|neighbours do not matter",

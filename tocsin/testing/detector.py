@@ -17,7 +17,7 @@ from msgspec.structs import fields, replace
 from tocsin.codec import Codec
 from tocsin.contracts import About, Detector, Saved
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, step
-from tocsin.model import Document, Event, Finding, Message, Signals, ToolCall
+from tocsin.model import KINDS, Document, Event, Finding, Message, Signals, ToolCall
 from tocsin.taxonomy import unknown
 from tocsin.testing.trial import ARRIVAL, DAY, BrokenPromise, Heard, Key, Trial, end, pack, promised
 
@@ -193,6 +193,21 @@ def event_is_untouched(trial: Trial) -> None:
         promised(pack((event, signals)) == before, f"{event.id} was changed")
 
 
+def declared_needs_hold(trial: Trial) -> None:
+    """Events of other kinds have no key; who needs texts remembers nothing, and says nothing without any."""
+    detector = trial.detector
+    events = [*trial.incident(), *_bare()]
+    for kind in KINDS - detector.kinds:
+        keys = (detector.key(replace(event, kind=kind)) for event in events)
+        promised(all(key is None for key in keys), f"an event of kind {kind!r} has a key")
+    if not detector.needs_texts:
+        return
+    promised(not detector.start().__struct_fields__, "it needs texts and remembers something")
+    for event in events:
+        finding = detector.observe(event, Signals(score=1.0, refusal=True), detector.start())
+        promised(finding is None, f"said of {event.id}, of which no text was read: {finding}")
+
+
 def bare_events_are_tolerated(trial: Trial) -> None:
     """Events with nothing in them, with extreme values and with strange text raise nothing."""
     life = trial.life()
@@ -340,6 +355,7 @@ CHECKS: Mapping[str, Callable[[Trial], None]] = {
     "restart changes nothing": restart_changes_nothing,
     "neighbours do not matter": neighbours_do_not_matter,
     "event is untouched": event_is_untouched,
+    "declared needs hold": declared_needs_hold,
     "bare events are tolerated": bare_events_are_tolerated,
     "findings are well formed": findings_are_well_formed,
     "state is bounded": state_is_bounded,
