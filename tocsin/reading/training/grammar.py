@@ -36,6 +36,13 @@ FILES = (
     "calm",
 )
 TONGUES = ("tongues", "everyday", "foreign")
+ABROAD = ("afar",)  # whole texts by language
+_ABROAD = {
+    "asked": (False, "user"),
+    "returned": (False, "tool"),
+    "demanded": (True, "user"),
+    "planted": (True, "tool"),
+}
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
 _EACH = 300  # texts of a family, times its share
 _FOREIGN = {"attack": 60, "benign": 160}  # texts of a language
@@ -80,6 +87,7 @@ class Family(NamedTuple):
     type: str
     share: float
     templates: Sequence[str]
+    language: str = "en"
 
 
 class Grammar(NamedTuple):
@@ -104,6 +112,7 @@ def grammar() -> Grammar:
             else:
                 lists[name] = _entries(entries)
         families += [_family(name, table) for name, table in content["families"].items()]
+    families += [each for file in ABROAD for each in _abroad(_content(file))]
     for file in TONGUES:
         for language, table in _content(file).items():
             tongues.setdefault(language, {}).update({part: _entries(each) for part, each in table.items()})
@@ -133,6 +142,16 @@ def _family(name: str, table: Mapping[str, Any]) -> Family:
     )
 
 
+def _abroad(content: Mapping[str, Any]) -> Iterator[Family]:
+    """A family of each language and kind, all of one type; two draws a line, as chance leaves some out."""
+    for language, table in content.items():
+        for part, (attack, role) in _ABROAD.items():
+            lines = _entries(table[part])
+            yield Family(
+                f"{language}_{part}", attack, role, "abroad", 2 * len(lines) / _EACH, lines, language
+            )
+
+
 def expand(template: str, lists: Lists, random: Random, depth: int = 0) -> str:
     """A template with its names filled in; {{ and }} stand for braces. An unknown name is a mistake."""
 
@@ -160,7 +179,7 @@ def samples(seed: int, scale: float = 1.0) -> Iterator[Sample]:
             lists = {**all.lists, "name": [random.choice(all.lists["name"])]}
             text = _noise(expand(random.choice(family.templates), lists, random), random)
             one = f"{OWN}-{family.name}-{number}"
-            yield Sample(one, text, family.attack, OWN, family.type, "en", family.role, one)
+            yield Sample(one, text, family.attack, OWN, family.type, family.language, family.role, one)
     for language, table in all.tongues.items():
         for side, many in _FOREIGN.items():
             random = Random(f"{seed} {language} {side}")
