@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import numpy as np
 import pytest
@@ -113,6 +114,22 @@ def test_many_texts_are_one_pass_and_know_nothing_of_each_other() -> None:
     made = screen({b"alpha": 0}, groups=({b"beta": 0},), of=0)
     some = [b"alpha", b"beta", b"", b"alpha beta", b"alp", b"ha beta", b"beta alpha"]
     assert list(made.find(some)) == [told(made, text) for text in some]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_expression_is_told_wherever_it_begins_near_its_piece(seed: int) -> None:
+    """However often it was tried in vain before, there or nearby."""
+    random = Random(seed)
+    table, starts = matcher.table([expression := "x[ab ]{0,9}ab[ab]{0,3}(?:q|xq)"])
+    made = Screen(pieces({0: {b"ab ": 9}}), [(starts[expression], ())], np.array([-1, 0], np.int32), table)
+    for _ in range(50):
+        text = "".join(random.choices(["ab", "ab ", "x", "q", " ", "x ab abq", "." * 30], k=20)).encode()
+        begins = {match.start() for match in re.finditer(f"(?={expression})".encode(), text)}
+        near = [
+            (max(0, match.start() - 9), match.start() + 1) for match in re.finditer(rb"ab(?![a-z])", text)
+        ]
+        wanted = [(0, low, high) for low, high in near if begins.intersection(range(low, high + 1))]
+        assert told(made, text) == (wanted, True)
 
 
 def test_more_places_than_are_told_are_marked() -> None:

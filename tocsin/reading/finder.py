@@ -139,7 +139,7 @@ def _tables(ways: Sequence[Parts], unless: Sequence[str]) -> Tables:
 def _arrays(ways: Sequence[Parts], unless: Sequence[str]) -> kept.Arrays:
     known = [(parts, *_rarest(parts)) for parts in ways]
     code, starts = matcher.table(_texts(ways, unless))
-    besides = [_beside(parts, at) for parts, at, each in known if each]
+    besides = [_beside(parts, at, each) for parts, at, each in known if each]
     groups = {each: number for number, each in enumerate(dict.fromkeys(filter(None, besides)))}
     needs = dict(enumerate(_near(each) for _, _, each in known if each))
     needs |= {-1 - number: dict.fromkeys(each, 0) for each, number in groups.items()}
@@ -159,9 +159,9 @@ def _rarest(parts: Parts) -> tuple[int, Needed | None]:
     return min(some, key=lambda one: (one[1].share, one[0]), default=(-1, None))
 
 
-def _beside(parts: Parts, seen: int) -> tuple[bytes, ...]:
-    """The rarest pieces that the other parts need; none where all are common."""
-    some = [each for at, part in enumerate(parts) if at != seen for each in _needed(part)]
+def _beside(parts: Parts, seen: int, sought: Needed) -> tuple[bytes, ...]:
+    """The rarest pieces that are needed besides those that are sought; none where all are common."""
+    some = [each for at, part in enumerate(parts) for each in _needed(part) if (at, each) != (seen, sought)]
     rarest = min((each for each in some if each.share < _COMMON), key=lambda each: each.share, default=None)
     return tuple(sorted(rarest.pieces)) if rarest else ()
 

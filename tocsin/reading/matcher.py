@@ -38,17 +38,22 @@ Span = tuple[int, int]
 FAILED, STOPPED = -1, -2
 DEPTH = 1 << 13  # choices that are open at once
 _ENDLESS = 1 << 60
+_ONE = np.uint64(1)
 _WORD = np.zeros(256, np.bool_)
 _WORD[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"]] = True
 
 
 class Code(NamedTuple):
-    """Programs of many expressions: instructions, classes of bytes, texts, switches with their lists."""
+    """Programs of many expressions, packed so that what is often used stays in the processor's cache:
+    instructions, classes of bytes as bits, texts; kinds of bytes that no switch tells apart, for each switch
+    and kind which of the switch's lists it is, where the lists of all switches begin, and the lists."""
 
     rows: Numbers
-    classes: NDArray[np.bool_]
+    classes: NDArray[np.uint64]
     pool: Bytes
-    switches: Numbers
+    kinds: Bytes
+    switches: Bytes
+    begins: Numbers
     lists: Numbers
 
 
@@ -73,11 +78,21 @@ def table(expressions: Iterable[str]) -> Table:
         except Unknown:
             starts[each] = Start(-1, -1, False)
     rows = np.array(programs.rows or [(program.FOUND, 0, 0, 0)], np.int32)
-    classes = [program.array(bits) for bits in programs.classes]
+    classes = b"".join([bits.to_bytes(OVER // 8, "little") for bits in programs.classes or [0]])
     pool = np.frombuffer(bytes(programs.pool), np.uint8)
-    switches = np.array(programs.switches or [np.zeros(ALL + 1, np.int32)], np.int32)
-    lists = np.array(programs.lists, np.int32)
-    return Code(rows, np.array(classes or [np.zeros(256, np.bool_)], np.bool_), pool, switches, lists), starts
+    switches = np.array(programs.switches or [np.zeros(ALL + 1, np.uint8)], np.uint8)
+    apart, kinds = np.unique(switches, axis=1, return_inverse=True)
+    begins, lists = (np.array(each, np.int32) for each in (programs.begins, programs.lists))
+    code = Code(
+        rows,
+        np.frombuffer(classes, "<u8").reshape(-1, 4),
+        pool,
+        kinds.ravel().astype(np.uint8),
+        np.ascontiguousarray(apart),
+        begins,
+        lists,
+    )
+    return code, starts
 
 
 class Expression:
@@ -115,6 +130,12 @@ def expressions(texts: Sequence[str], made: Table) -> dict[str, Expression]:
 
 
 @compiled
+def _in(classes: NDArray[np.uint64], number: int, byte: int) -> bool:
+    """Whether a byte is in a class."""
+    return bool(classes[number, byte >> 6] >> np.uint64(byte & 63) & _ONE)
+
+
+@compiled
 def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost more than its steps
     data: Bytes, where: tuple[int, int, int], start: Numbers, code: Code, open_: Numbers, most: int
 ) -> tuple[int, int, int, int]:
@@ -123,7 +144,7 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
     looked at, and the number of instructions."""
     low, high, end = where
     high = min(high, end)
-    rows, classes, pool, switches, lists = code
+    rows, classes, pool, kinds, switches, begins, lists = code
     first, edge = start[1], start[2]
     begin, far, count = low - 1, low, 0
     row, pos, depth = -1, low, 0
@@ -131,7 +152,7 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
         if row < 0:  # the next place where a match may begin
             begin += 1
             while first >= 0 < begin <= high:
-                fits = begin < end and classes[first, data[begin]]
+                fits = begin < end and _in(classes, first, data[begin])
                 if fits and (not edge or _WORD[data[begin]] != _WORD[data[begin - 1]]):
                     break
                 begin += 1
@@ -156,7 +177,7 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
                 far = end
         elif what == ELSE:
             leads = rows[row, 2]
-            if leads < 0 or pos == 0 or (pos < end and classes[leads, data[pos]]):
+            if leads < 0 or pos == 0 or (pos < end and _in(classes, leads, data[pos])):
                 if depth == len(open_):
                     return begin, STOPPED, far, count
                 open_[depth, 0], open_[depth, 1], open_[depth, 2] = rows[row, 1], pos, pos
@@ -165,7 +186,7 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
                 row = rows[row, 1] - 1
         elif what == EITHER:
             which = ALL if pos == 0 else OVER if pos >= end else np.int64(data[pos])
-            at = switches[rows[row, 1], which]
+            at = begins[rows[row, 2] + switches[rows[row, 1], kinds[which]]]
             good = lists[at] >= 0
             if good:
                 row = lists[at] - 1
@@ -175,13 +196,13 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
                     open_[depth, 0], open_[depth, 1], open_[depth, 2] = -at - 1, pos, pos
                     depth += 1
         elif what == ONE:
-            good = pos < end and classes[rows[row, 1], data[pos]]
+            good = pos < end and _in(classes, rows[row, 1], data[pos])
             pos += 1
         elif what == RUN:
             stop = min(end, pos + rows[row, 3])
             least = pos + rows[row, 2]
             count += (stop - pos) >> 6
-            while pos < stop and classes[rows[row, 1], data[pos]]:
+            while pos < stop and _in(classes, rows[row, 1], data[pos]):
                 pos += 1
             good = pos >= least
             if good and pos > least:
@@ -194,7 +215,7 @@ def run(  # noqa: C901, PLR0915 - an interpreter is one loop, and calls cost mor
         elif what == EDGE:
             good = (pos > 0 and _WORD[data[pos - 1]]) != (pos < end and _WORD[data[pos]])
         elif what == AHEAD:
-            good = pos < end and classes[rows[row, 1], data[pos]]
+            good = pos < end and _in(classes, rows[row, 1], data[pos])
         elif what == BEGIN:
             good = pos == 0
         elif what == END:

@@ -24,11 +24,13 @@ _PLAIN = re.compile(rb"[^\\.\[(){}|*+?^$]+")
 _GROUP = re.compile(rb"\\[0-9]")
 _ENDS = {rb"\b": "edge", b"^": "begin", b"$": "end"}
 _COPIES = 4096  # instructions of a repeated group
+_LISTS = 256  # of one switch
 ENDLESS = 1 << 30
 # What an instruction does, and what stands in it behind that.
 TEXT, ONE, RUN, ELSE, EITHER, JUMP, EDGE, BEGIN, END, AHEAD, FOUND = range(11)
 """TEXT: length, place in the pool. ONE, AHEAD: class. RUN: class, least, most. ELSE: where to go on if what
-follows fails, class of its first byte or -1. EITHER: its switch. JUMP: where to."""
+follows fails, class of its first byte or -1. EITHER: its switch, and the first of its lists in `begins`.
+JUMP: where to."""
 OVER, ALL = 256, 257  # of a switch: where no byte is left, and at the beginning of a text
 
 Row = tuple[int, int, int, int]
@@ -53,15 +55,16 @@ class Node(NamedTuple):
 class Programs:
     """Instructions of many expressions, one after the other, with the classes and texts that they name.
 
-    A switch has for each byte where the list of alternatives begins that may begin with it, in their order;
-    -1 ends a list.
+    A switch has for each byte the number of the list of alternatives that may begin with it, in their order;
+    -1 ends a list. Where those lists begin stands in `begins`, switch by switch.
     """
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.classes: dict[int, int] = {}
         self.pool = bytearray()
-        self.switches: list[NDArray[np.int32]] = []
+        self.switches: list[NDArray[np.uint8]] = []
+        self.begins: list[int] = []
         self.lists: list[int] = [-1]
 
     def add(self, expression: str) -> tuple[int, int, bool]:
@@ -103,9 +106,8 @@ class Programs:
                 self._repeat(node)
 
     def _either(self, parts: Sequence[Node]) -> None:
-        self.rows.append((EITHER, len(self.switches), 0, 0))
-        switch = np.zeros(ALL + 1, np.int32)
-        self.switches.append(switch)
+        first = len(self.rows)
+        self.rows.append((EITHER, 0, 0, 0))
         begins, leave = [], []
         for part in parts:
             begins.append(len(self.rows))
@@ -124,10 +126,17 @@ class Programs:
                 for some, bits in (((*rows, at), those & begin), (rows, those & ~begin))
                 if bits
             }
+        empty = tuple([at for at, part in zip(begins, parts, strict=True) if part.empty])
+        lists = list(dict.fromkeys((*known, empty, tuple(begins))))
+        if len(lists) > _LISTS:
+            raise Unknown("too many alternatives")
+        self.rows[first] = (EITHER, len(self.switches), len(self.begins), 0)
+        switch = np.zeros(ALL + 1, np.uint8)
         for some, bits in known.items():
-            switch[:OVER][array(bits)] = self._list(some)
-        switch[OVER] = self._list([at for at, part in zip(begins, parts, strict=True) if part.empty])
-        switch[ALL] = self._list(begins)
+            switch[:OVER][array(bits)] = lists.index(some)
+        switch[OVER], switch[ALL] = lists.index(empty), lists.index(tuple(begins))
+        self.switches.append(switch)
+        self.begins += map(self._list, lists)
 
     def _list(self, rows: Sequence[int]) -> int:
         if not rows:

@@ -1,19 +1,20 @@
 """Which of many expressions occur in texts, and where: by the pieces that they need, then by trying them.
 
-All pieces are looked for at once, each under a hash of its first four bytes (after Wu and Manber, A fast
-algorithm for multi-pattern searching, 1994); where one is, its expression is tried. Many texts are one pass.
+All pieces are looked for at once, each under a hash of its rarest eight bytes, or of five or three of a short
+one (after Wu and Manber, A fast algorithm for multi-pattern searching, 1994); where one is, its expression is
+tried. Many texts are one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.reading.compiled import compiled
-from tocsin.reading.literals import ASCII, LETTERS, SMALL, rarest
+from tocsin.reading.literals import ASCII, SMALL, rarest
 from tocsin.reading.literals import LONGEST as LENGTH
 from tocsin.reading.matcher import DEPTH, FAILED, STOPPED, Bytes, Code, Numbers, Span, Start, run
 from tocsin.reading.order import FEW, LONGEST, REACH
@@ -25,34 +26,36 @@ STEPS = 1 << 16  # that are tried in a text, and
 STEPS_A_BYTE = 32  # for each byte of it
 PIECE = 8  # bytes that are compared at once
 BEFORE, AFTER, AROUND = range(3)
-_GRAM = 4
-_BITS = 15  # of a slot's number
+ABOUT, NEEDS = 2, 3  # of a piece: bytes before its key, how many are in each number, if beyond ASCII; rows
+OPEN, CLOSED = range(2)  # of text with blanks for all that is beyond ASCII, and without
+WIDE = (PIECE, 5, 3)  # bytes that pieces are found by
+_BITS, _FILTER = 15, 19  # of the number of a slot, and of the hash that tells whether there may be one
 _U = np.uint64
 _FACTOR = _U(0x9E3779B97F4A7C15)
-_ONE, _EIGHT, _TOP, _DOWN, _FINE = _U(1), _U(8), _U(56), _U(64 - _BITS), _U(64 - 16)
-_FIRST, _SIX, _ROUND, _LAST = _U(0xFFFFFFFF), _U(6), _U(63), _U((1 << _BITS) - 1)
+_ONE, _DOWN, _FINE = _U(1), _U(64 - _BITS), _U(64 - _FILTER)
+_EIGHT, _SIXTEEN, _THREE_BYTES, _HALF, _BYTE, _LOW = map(_U, (8, 16, 24, 32, 0xFF, 0xFFFFFFFF))
+_SIX, _ROUND, _LAST = _U(6), _U(63), _U((1 << _BITS) - 1)
 _HIGH = _U(0x8080808080808080)
 _NOTHING = _U(0)
-_MASKS = [(1 << 8 * size) - 1 for size in range(PIECE + 1)]
+_FIRST_BYTES = np.array([(1 << 8 * size) - 1 for size in range(PIECE + 1)], np.uint64)
+_WIDE = _FIRST_BYTES[[*WIDE]]
 _MARK, _BEHIND_MARK = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
 _MARK[[*b".!?"]] = _BEHIND_MARK[[*b" \t\n\r\f\v\"')"]] = True
-_OPEN, _SMALL = np.frombuffer(ASCII, np.uint8), np.frombuffer(SMALL, np.uint8)
 _PADDING = b" " * LENGTH
 
 
 class Pieces(NamedTuple):
-    """What is looked for, by its first four bytes: bits of their hashes; slots with them and where the pieces
-    that begin so are; the pieces and masks of them; where the rows of each begin; and rows of the expression
-    that needs it, how far into a longer piece it begins, how many bytes may stand before that one, and where
-    that one is in `texts`, how long it is, and whether it is beyond ASCII."""
+    """What is looked for; what is read together lies together.
+
+    Bits of the hashes of bytes in pieces. Slots: those bytes as a number, and where the pieces with them are.
+    Of a piece: its bytes in two numbers, what is ABOUT it, and where its NEEDS are. Of a need: the expression
+    that needs it, and how many bytes may stand before it.
+    """
 
     known: Words
-    slots: NDArray[np.int64]
-    values: Words
-    masks: Words
-    first: Numbers
+    slots: Words
+    pieces: Words
     needs: Numbers
-    texts: Bytes
 
 
 class Beside(NamedTuple):
@@ -96,10 +99,12 @@ class Screen:
         """Of each text the places, by expression, and whether all of it was read."""
         if not texts:
             return
-        joined = np.frombuffer(_PADDING + _PADDING.join(texts) + _PADDING, np.uint8)
+        joined = _PADDING + _PADDING.join(texts) + _PADDING
+        data = np.frombuffer(joined, np.uint8)
+        read = _eights(joined.translate(ASCII)), _eights(joined.translate(SMALL))
         sizes = np.array([len(text) for text in texts])
         ends = np.cumsum(sizes + LENGTH)
-        found, counts, whole = _find(joined, ends - sizes, ends, self._pieces, self._ways, self._code)
+        found, counts, whole = _find(data, read, ends - sizes, ends, self._pieces, self._ways, self._code)
         places, at = list(map(Place._make, found.tolist())), 0
         for count, all_ in zip(counts.tolist(), whole.tolist(), strict=True):
             yield sorted(places[at : at + count]), all_
@@ -109,28 +114,36 @@ class Screen:
 def pieces(needed: Mapping[int, Mapping[bytes, int]]) -> Pieces:
     """The table of what is needed: one of the pieces, with how many bytes may stand before it. By the number
     of an expression, or -1 less that of a group."""
-    known: dict[bytes, list[tuple[int, int, int, int, int, bool]]] = {}
-    texts = bytearray()
+    needs: dict[bytes, list[tuple[int, int]]] = {}
     for number, some in needed.items():
-        for piece, before in sorted(some.items()):
-            _, shift = rarest(piece, _GRAM)
-            short = piece[shift : shift + PIECE]
-            row = (number, shift, before, len(texts), len(piece), not piece.isascii())
-            known.setdefault(short, []).append(row)
-            texts += piece
-    grams: dict[int, list[bytes]] = {}
-    for piece in sorted(known):
-        for gram in _grams(piece):
-            grams.setdefault(gram, []).append(piece)
-    entries = [piece for gram in sorted(grams) for piece in grams[gram]]
+        for piece, before in some.items():
+            needs.setdefault(piece, []).append((number, before))
+    known: dict[int, list[tuple[bytes, int]]] = {}  # pieces by what they are found by
+    for piece in sorted(needs):
+        wide = next(size for size in WIDE if size <= len(piece))
+        found, shift = rarest(piece, wide)
+        known.setdefault(_number(found), []).append((piece, shift))
+    all_ = [each for key in sorted(known) for each in known[key]]
+    rows, at = [], 0
+    for piece, shift in all_:
+        first, second = piece[:PIECE], piece[PIECE:]
+        about = shift | len(first) << 8 | len(second) << 16 | (not piece.isascii()) << 24
+        rows.append((_number(first), _number(second), about, _range(at, len(needs[piece]))))
+        at += len(needs[piece])
     return Pieces(
-        *_slots(grams),
-        np.array([int.from_bytes(each, "little") for each in entries], np.uint64),
-        np.array([_MASKS[len(each)] for each in entries], np.uint64),
-        np.cumsum([0, *(len(known[each]) for each in entries)]).astype(np.int32),
-        np.array([row for each in entries for row in known[each]] or [(0, 0, 0, 0, 0, False)], np.int32),
-        np.frombuffer(bytes(texts), np.uint8),
+        *_slots(known),
+        np.array(rows or [(0, 0, 0, 0)], np.uint64),
+        np.array([need for piece, _ in all_ for need in needs[piece]] or [(0, 0)], np.int32),
     )
+
+
+def _number(piece: bytes) -> int:
+    return int.from_bytes(piece, "little")
+
+
+def _range(first: int, count: int) -> int:
+    """Where rows begin, and behind that where they end, in one number."""
+    return first | first + count << 32
 
 
 def _ways(sought: Sequence[Sought], groups: Numbers) -> Ways:
@@ -141,42 +154,48 @@ def _ways(sought: Sequence[Sought], groups: Numbers) -> Ways:
     return Ways(np.array(starts, np.int32), first.astype(np.int32), known, groups)
 
 
-def _grams(piece: bytes) -> Iterable[int]:
-    """The four bytes that a piece begins with, as numbers; all there may be of one that is shorter."""
-    if len(piece) >= _GRAM:
-        return [int.from_bytes(piece[:_GRAM], "little")]
-    return [int.from_bytes(piece + bytes([last]), "little") for last in LETTERS]
-
-
-def _slots(grams: Mapping[int, Sequence[bytes]]) -> tuple[Words, NDArray[np.int64]]:
-    known, slots = np.zeros(1 << 10, np.uint64), np.full((1 << _BITS, 3), -1, np.int64)
+def _slots(known: Mapping[int, Sequence[object]]) -> tuple[Words, Words]:
+    """By the hash of a key; where none is, the key is nought, which no text has."""
+    bits, slots = np.zeros(1 << _FILTER - 6, np.uint64), np.zeros((1 << _BITS, 2), np.uint64)
     at = 0
-    for gram in sorted(grams):
-        hashed = (gram * int(_FACTOR)) & (1 << 64) - 1
-        known[hashed >> 54] |= np.uint64(1 << (hashed >> 48 & 63))
+    for key in sorted(known):
+        hashed = (key * int(_FACTOR)) & (1 << 64) - 1
+        bits[hashed >> 64 - _FILTER + 6] |= np.uint64(1 << (hashed >> 64 - _FILTER & 63))
         slot = hashed >> 64 - _BITS
-        while slots[slot, 0] >= 0:
+        while slots[slot, 0]:
             slot = (slot + 1) % len(slots)
-        slots[slot] = gram, at, at + len(grams[gram])
-        at += len(grams[gram])
-    return known, slots
+        slots[slot] = key, _range(at, len(known[key]))
+        at += len(known[key])
+    return bits, slots
+
+
+def _eights(data: bytes) -> Words:
+    """For each place the eight bytes from there on as one number."""
+    return np.ndarray((len(data) - PIECE + 1,), "<u8", data, strides=(1,))
 
 
 @compiled
 def _find(
-    joined: Bytes, begins: NDArray[np.int64], ends: NDArray[np.int64], pieces: Pieces, ways: Ways, code: Code
+    joined: Bytes,
+    read: tuple[Words, Words],
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    pieces: Pieces,
+    ways: Ways,
+    code: Code,
 ) -> tuple[Numbers, NDArray[np.int64], NDArray[np.bool_]]:
     """Expression, first and last place of each, text by text; how many of each, and whether that is all."""
     found = np.empty((256, 3), np.int32)
     counts, whole = np.zeros(len(ends), np.int64), np.ones(len(ends), np.bool_)
     each, present = np.zeros(len(ways.starts), np.int32), np.zeros(ways.groups[-1] + 1, np.int32)
+    tried = np.full((len(ways.starts), 3), -1, np.int32)
     open_ = np.empty((DEPTH, 3), np.int32)
     total = 0
     for number in range(len(ends)):
         text = joined[begins[number] : ends[number]]
         left = STEPS + STEPS_A_BYTE * len(text)
         within = (begins[number], ends[number])
-        found, last, left = _scan(joined, within, pieces, found, total, present, left)
+        found, last, left = _scan(read, within, pieces, found, total, present, left)
         before = total
         for at in range(before, last):
             way, low, high = found[at]
@@ -186,14 +205,14 @@ def _find(
             if left < 0 or each[way] == EACH or total - before == MOST:
                 whole[number] = False
                 break
-            there, left = _begins(text, (low, high), way, ways, code, open_, left)
+            there, left = _begins(text, found[at], ways, code, open_, left, tried[way])
             if there:
                 found[total, 0], found[total, 1], found[total, 2] = way, low, high
                 each[way] += 1
                 total += 1
         present[:] = 0
-        for at in range(before, total):
-            each[found[at, 0]] = 0
+        each[:] = 0
+        tried[:] = -1
         counts[number] = total - before
         whole[number] &= left >= 0
     return found[:total], counts, whole
@@ -201,90 +220,116 @@ def _find(
 
 @compiled
 def _scan(
-    joined: Bytes, within: Span, pieces: Pieces, found: Numbers, total: int, present: Numbers, left: int
+    read: tuple[Words, Words],
+    within: Span,
+    pieces: Pieces,
+    found: Numbers,
+    total: int,
+    present: Numbers,
+    left: int,
 ) -> tuple[Numbers, int, int]:
     """Adds where each expression may begin, and marks the groups of which a piece is there."""
     begin, end = within
-    near, small = _NOTHING, _NOTHING
-    for at in range(PIECE):
-        byte = joined[begin - 1 + at]
-        near |= _U(_OPEN[byte]) << _U(8 * at)
-        small |= _U(_SMALL[byte]) << _U(8 * at)
     for at in range(begin - 1, end):
-        for window in range(1 if near == small else 2):
-            eight = small if window else near
-            slot = _slot(pieces, eight & _FIRST)
-            if slot < 0:
-                continue
-            for piece in range(pieces.slots[slot, 1], pieces.slots[slot, 2]):
-                value = pieces.values[piece]
-                if eight & pieces.masks[piece] != value or (window and value & _HIGH == _NOTHING):
+        for way in range(1 if read[OPEN][at] == read[CLOSED][at] else 2):
+            eight = read[CLOSED][at] if way == CLOSED else read[OPEN][at]
+            for mask in _WIDE:
+                key = eight & mask
+                if not _may_be(pieces.known, key) or (way == CLOSED and key & _HIGH == _NOTHING):
                     continue
-                for row in range(pieces.first[piece], pieces.first[piece + 1]):
+                for piece in _rows(pieces.slots[_slot(pieces.slots, key), 1]):
                     left -= 1
-                    place = at - pieces.needs[row, 1]
-                    number = pieces.needs[row, 0]
-                    if left < 0 or not _stands(joined, place, pieces.texts, pieces.needs[row]):
+                    row = pieces.pieces[piece]
+                    place = at - np.int64(row[ABOUT] & _BYTE)
+                    if left < 0 or not _stands(read, place, row):
                         continue
-                    if number < 0:
-                        present[-1 - number] = 1
-                        continue
-                    high = place - begin + 1
-                    low = max(0, high - 1 - pieces.needs[row, 2])
-                    if high < low:
-                        continue
-                    if total == len(found):
-                        more = np.empty((2 * total, 3), np.int32)
-                        more[:total] = found
-                        found = more
-                    found[total, 0], found[total, 1], found[total, 2] = number, low, high
-                    total += 1
-        near = near >> _EIGHT | _U(_OPEN[joined[at + PIECE]]) << _TOP
-        small = small >> _EIGHT | _U(_SMALL[joined[at + PIECE]]) << _TOP
+                    for need in _rows(row[NEEDS]):
+                        left -= 1
+                        number, high = pieces.needs[need, 0], place - begin + 1
+                        if number < 0:
+                            present[-1 - number] = 1
+                        elif high >= 0:
+                            low = max(0, high - 1 - pieces.needs[need, 1])
+                            found = _roomy(found, total)
+                            found[total, 0], found[total, 1], found[total, 2] = number, low, high
+                            total += 1
     return found, total, left
 
 
 @compiled
-def _slot(pieces: Pieces, gram: np.uint64) -> np.int64:
-    """That of four bytes; -1 where no piece begins with them."""
-    hashed = gram * _FACTOR
-    if pieces.known[hashed >> _FINE >> _SIX] >> (hashed >> _FINE & _ROUND) & _ONE == _NOTHING:
-        return np.int64(-1)
-    slot = hashed >> _DOWN
-    while pieces.slots[slot, 0] >= 0 and pieces.slots[slot, 0] != np.int64(gram):
-        slot = (slot + _ONE) & _LAST
-    return np.int64(slot)
+def _roomy(found: Numbers, total: int) -> Numbers:
+    """The same, with room for one more."""
+    if total < len(found):
+        return found
+    more = np.empty((2 * total, 3), np.int32)
+    more[:total] = found
+    return more
 
 
 @compiled
-def _stands(joined: Bytes, at: int, texts: Bytes, need: Numbers) -> bool:
+def _may_be(known: Words, key: np.uint64) -> bool:
+    """Whether pieces may be found by these bytes."""
+    hashed = key * _FACTOR >> _FINE
+    return bool(known[hashed >> _SIX] >> (hashed & _ROUND) & _ONE)
+
+
+@compiled
+def _slot(slots: Words, key: np.uint64) -> np.uint64:
+    """Where it says which pieces are found by these bytes; an empty slot where none are."""
+    slot = key * _FACTOR >> _DOWN
+    while slots[slot, 0] != key and slots[slot, 0] != _NOTHING:
+        slot = (slot + _ONE) & _LAST
+    return slot
+
+
+@compiled
+def _rows(both: np.uint64) -> range:
+    """Rows that stand in one number, see `_range`."""
+    return range(np.int64(both & _LOW), np.int64(both >> _HALF))
+
+
+@compiled
+def _stands(read: tuple[Words, Words], at: np.int64, piece: Words) -> bool:
     """Whether the whole piece is there."""
-    for n in range(need[4]):
-        byte = joined[at + n]
-        if (_SMALL[byte] if need[5] else _OPEN[byte]) != texts[need[3] + n]:
-            return False
-    return True
+    about = piece[ABOUT]
+    first, second = _FIRST_BYTES[about >> _EIGHT & _BYTE], _FIRST_BYTES[about >> _SIXTEEN & _BYTE]
+    if about >> _THREE_BYTES:
+        here, behind = read[CLOSED][at], read[CLOSED][at + PIECE]
+    else:
+        here, behind = read[OPEN][at], read[OPEN][at + PIECE]
+    return bool(here & first == piece[0] and behind & second == piece[1])
 
 
 @compiled
 def _begins(
-    text: Bytes, span: Span, way: int, ways: Ways, code: Code, open_: Numbers, left: int
+    text: Bytes, place: Numbers, ways: Ways, code: Code, open_: Numbers, left: int, tried: Numbers
 ) -> tuple[bool, int]:
     """Whether an expression begins from `low` to `high`, as `order.Search` would find it there, and what the
-    way needs beside it is there; and how many steps are left. It may tell too much, never too little."""
-    low, high = span
+    way needs beside it is there; and how many steps are left. It may tell too much, never too little.
+
+    `tried`: from where to where the way was tried in vain, and how far the text was looked at for it: what
+    does not depend on where a search ends is not tried again.
+    """
+    way, low, high = place
     start, size = ways.starts[way], len(text)
     if start[0] < 0:
         return True, left - 1
     end = min(size, high + (REACH if high - low < FEW else LONGEST))
-    while True:
+    first, most = low, 0
+    if tried[0] <= low <= tried[1] + 1 and tried[2] < end:
+        first, most = tried[0], tried[2]
+        low = tried[1] + 1
+    while low <= high:
         at, stop, far, steps = run(text, (low, high, end), start, code, open_, left)
         left -= steps
         if stop == FAILED and far >= end < min(size, high + REACH):  # it may end later
             end = min(size, high + REACH)
             continue
+        if stop == STOPPED:
+            return True, left
+        most = max(most, far)
         if stop < 0:
-            return stop == STOPPED, left
+            break
         there = True
         for beside in range(ways.first[way], ways.first[way + 1]):
             there, left = _beside(text, at, stop, ways.beside[beside], code, open_, left)
@@ -293,6 +338,9 @@ def _begins(
         if there:
             return True, left
         low = at + 1
+    if most < end:
+        tried[0], tried[1], tried[2] = first, max(high, low - 1), most
+    return False, left
 
 
 @compiled
