@@ -120,7 +120,8 @@ def _output_excerpt(rows: Sequence[Event], signals: Sequence[Signals]) -> Iterab
 
 def _said(messages: tuple[Message, ...], new: tuple[int, ...]) -> str:
     """What is new of a conversation, a line for each message; empty where no text was left in it."""
-    lines = [_line(messages[index]) for index in new if index < len(messages)]
+    told = [messages[index] for index in new if index < len(messages)]
+    lines = [_line(message) for message in told if message.text or message.tool_calls]
     return "\n".join(filter(None, lines))
 
 

@@ -27,7 +27,7 @@ from tocsin.section import short
 from tocsin.signals import read
 from tocsin.state import PartitionState, Rows
 from tocsin.timers import Timer
-from tocsin.told_tools import Told, executions, lengths, marked, who
+from tocsin.told_tools import Told, executions, lengths, mark, who
 from tocsin.watch import ObserveFailed, Watch
 
 __all__ = ["Instance", "PartitionState", "Plan", "Unpacked", "finish", "step"]
@@ -149,7 +149,7 @@ def _first_pass(state: PartitionState, slices: Sequence[Slice], seen: list[Seen]
             one = group.history.read(item, clock)
             admitted.append((group, len(seen)))
             if item.kind == "tool" and item.tool_arguments:
-                one = marked(one, item.tool_arguments, digester)
+                mark(one, item.tool_arguments, digester)
             seen.append(one)
     return works
 

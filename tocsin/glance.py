@@ -26,7 +26,7 @@ _own = attrgetter(*_OWN)
 _common = attrgetter(*[name for name in (*WORDS, *NAMES) if name not in _OWN])
 _COMMON = 4096  # combinations of what many events share, of which it is remembered whether they are clear
 
-_BETWEEN = "\n\0\n"  # no pattern reaches across it
+BETWEEN = "\n\0\n"  # no pattern reaches across it
 BLOCK, BLOCK_CHARACTERS = 8, 32_768  # events and characters that are looked at together
 New = Collection[int] | None  # which messages keep their text; None: all
 
@@ -64,11 +64,11 @@ class Glance:
             self._add_rest(texts, event)
         if event.documents or event.tool_definitions or event.invalid_fields:
             self._add_lists(texts, event)
-        return _BETWEEN.join(texts)
+        return BETWEEN.join(texts)
 
     def free(self, texts: Sequence[str]) -> list[bool]:
         """Whether each stays as it is. All are searched at once, then halves of those that may not."""
-        together = _BETWEEN.join(texts)
+        together = BETWEEN.join(texts)
         if not self._cleaner.suspects(together):
             return [True] * len(texts)
         if len(texts) == 1:
@@ -81,7 +81,7 @@ class Glance:
         return self.free([self.text(event, new, rich)])[0]
 
     def _all_clear(self, names: tuple[str, ...]) -> bool:
-        return self.free([_BETWEEN.join(filter(None, names))])[0]
+        return self.free([BETWEEN.join(filter(None, names))])[0]
 
     def _add_messages(
         self, texts: list[str], messages: tuple[Message, ...], new: New, rich: Sequence[int]

@@ -21,8 +21,7 @@ class Limiter:
     def __init__(self, settings: QuarantineSettings) -> None:
         self._size = settings.limit_records
         self._ratio = settings.limit_ratio
-        self._windows: dict[Partition, deque[bool]] = {}
-        self._undecodable: dict[Partition, int] = {}
+        self._windows: dict[Partition, _Window] = {}
         self._paused: set[Partition] = set()
 
     @property
@@ -34,17 +33,12 @@ class Limiter:
         """Count one record by what it unpacked to; whether this record is the one too many."""
         window = self._windows.get(partition)
         if window is None:
-            window = self._windows[partition] = deque(maxlen=self._size)
-            self._undecodable[partition] = 0
+            window = self._windows[partition] = _Window(self._size)
         undecodable = bool(items) and type(items[0]) is Reject and _undecodable(items)
-        full = len(window) == self._size
-        if full:
-            self._undecodable[partition] -= window[0]
-        window.append(undecodable)
-        self._undecodable[partition] += undecodable
-        if not undecodable or len(window) < self._size or partition in self._paused:
+        full = window.add(undecodable)
+        if not undecodable or not full or partition in self._paused:
             return False
-        if self._undecodable[partition] <= self._ratio * self._size:
+        if window.undecodable <= self._ratio * self._size:
             return False
         self._paused.add(partition)
         return True
@@ -52,7 +46,6 @@ class Limiter:
     def forget(self, partition: Partition) -> None:
         """The partition is somebody else's now."""
         self._windows.pop(partition, None)
-        self._undecodable.pop(partition, None)
         self._paused.discard(partition)
 
     def resume(self) -> frozenset[Partition]:
@@ -61,6 +54,25 @@ class Limiter:
         for partition in resumed:
             self.forget(partition)
         return resumed
+
+
+class _Window:
+    """The last records of a partition: which of them were undecodable, and how many."""
+
+    __slots__ = ("_records", "undecodable")
+
+    def __init__(self, size: int) -> None:
+        self._records: deque[bool] = deque(maxlen=size)
+        self.undecodable = 0
+
+    def add(self, undecodable: bool) -> bool:
+        """Count one more; whether there are as many as are looked at."""
+        records = self._records
+        if self.undecodable and len(records) == records.maxlen:
+            self.undecodable -= records[0]
+        records.append(undecodable)
+        self.undecodable += undecodable
+        return len(records) == records.maxlen
 
 
 def _undecodable(items: Sequence[Event | Reject]) -> bool:

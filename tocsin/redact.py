@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from hashlib import blake2b
-from operator import attrgetter
+from itertools import chain
+from operator import and_, attrgetter
 
 from msgspec.structs import force_setattr, replace
 
@@ -14,6 +14,7 @@ from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, blocks
 from tocsin.history import Rich, Seen
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
+from tocsin.names import IDENTITIES, Names, identities, only_secrets
 from tocsin.pseudonym import Own, Pseudonyms
 from tocsin.reading import sketch
 from tocsin.settings import ContentSettings, LimitSettings, PrivacySettings
@@ -22,47 +23,14 @@ SKETCH = "[sketch]"  # stands where an application sent one in place of its text
 NAME_CHARACTERS = 256  # of a name; longer ones may have been cut by their decoder
 _NO_TEXT: tuple[New, New] = ((), ())
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool", "retrieved")
-_role, _bare = attrgetter("role"), {role: Message(role) for role in _ROLES}.__getitem__
+_role, _BARE = attrgetter("role"), {role: Message(role) for role in _ROLES}
+_CONVERSATIONS = 4096  # sequences of roles of which the bare messages are at hand
 
-IDENTITIES = ("user", "api_key", "client_ip")
 # Words of machines. What is longer, or has blanks in it, is none, and may be what a decoder's cut has left.
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
 _SHORT = min(MACHINE.values())
 _machine = attrgetter(*MACHINE)
 _all_names = attrgetter(*WORDS, *NAMES)
-_FOUND = 8192  # names and identities of which it is remembered what they became
-
-
-class Names:
-    """Names without secrets and personal data: what is found becomes a mark; different ones stay so."""
-
-    def __init__(self, cleaner: Cleaner, secret: str) -> None:
-        self._redact = cleaner.redact
-        self._key = blake2b(secret.encode(), digest_size=32, person=b"tocsin.names").digest()
-        self.clean = lru_cache(_FOUND)(self._clean)
-        self.secretless = lru_cache(_FOUND)(self._secretless)
-        self.innocent = lru_cache(_FOUND)(self._innocent)
-
-    def stand_in(self, name: str) -> str:
-        """Nothing of the name but a keyed digest."""
-        return f"#{self._digest(name)}"
-
-    def _clean(self, name: str) -> str:
-        """The name, or what is left of it with a keyed digest of the whole."""
-        clean = self._redact(name)
-        return name if clean == name else f"{clean}#{self._digest(name)}"
-
-    def _secretless(self, identity: str) -> str:
-        """The identity itself, unless it is a secret: some send the key as the name of the key."""
-        clean = self._redact(identity)
-        return f"{clean}#{self._digest(identity)}" if "[secret:" in clean else identity
-
-    def _innocent(self, *identities: str) -> bool:
-        """Whether none of some identities is a secret."""
-        return all(self._secretless(identity) == identity for identity in identities if identity)
-
-    def _digest(self, name: str) -> str:
-        return blake2b(name.encode("utf-8", "replace"), digest_size=8, key=self._key).hexdigest()
 
 
 class Redaction:
@@ -102,7 +70,8 @@ class Redaction:
             ]
         else:
             looks = [look(one.event, _NO_TEXT, one.rich) for one in seen]
-        return [free for block in blocks(looks) for free in self._glance.free(block)]
+        free = chain.from_iterable(map(self._glance.free, blocks(looks)))
+        return list(map(and_, free, self._namer.innocents([one.event for one in seen])))
 
     def event(
         self,
@@ -121,7 +90,11 @@ class Redaction:
         new = self._new(event, signals) if self._limit else _NO_TEXT
         rich = rich or (range(len(event.input)), range(len(event.output)))
         if clear is None:
-            clear = not self._private and self._glance.clear(event, new, rich)
+            clear = (
+                not self._private
+                and self._namer.innocent(*identities(event))
+                and self._glance.clear(event, new, rich)
+            )
         if event.former:  # nobody else may say what an identity was called before
             force_setattr(event, "former", ())
         if self._private:
@@ -190,10 +163,11 @@ class Redaction:
                     force_setattr(event, field, self._namer.stand_in(name))
         if not self._clear:
             self._clean_each(event)
-        if self._private or not self._namer.innocent(event.user, event.api_key, event.client_ip):
             self._clean_identities(event)
 
     def _clean_identities(self, event: Event) -> None:
+        if not self._private and self._namer.innocent(*identities(event)):
+            return
         for field in self._kept:
             identity = getattr(event, field)
             if identity and (clean := self._namer.secretless(identity)) != identity:
@@ -233,7 +207,10 @@ class Redaction:
         """All messages; text only of those at `new`, of all where that is None."""
         if new is None:
             return tuple([self._message(message, told=True) for message in messages])
-        kept = list(map(_bare, map(_role, messages)))
+        bare = _bare(tuple(map(_role, messages)))
+        if not new and not rich:
+            return bare
+        kept = list(bare)
         for at in new:
             kept[at] = self._message(messages[at], told=True)
         for at in rich:
@@ -310,4 +287,10 @@ class Redaction:
 
     @cached_property
     def _namer(self) -> Names:
-        return Names(self._finder, self._secret)
+        return Names(self._finder, self._secret, None if self._cleaner else only_secrets())
+
+
+@lru_cache(_CONVERSATIONS)
+def _bare(roles: tuple[Role, ...]) -> tuple[Message, ...]:
+    """Messages of which nothing is kept."""
+    return tuple([_BARE[role] for role in roles])

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import force_setattr
 
 from tocsin.history import SIZE, Digester, Seen
 from tocsin.model import Event, Message, ToolCall
@@ -90,9 +90,9 @@ def executions(seen: Seen, digester: Digester) -> Iterator[Told]:
             yield Told(names, whose, message, tool, call, identity)
 
 
-def marked(seen: Seen, arguments: str, digester: Digester) -> Seen:
-    """A tool's own event, with the digest of its arguments."""
-    return replace(seen, arguments=digester.identity(plain(arguments)))
+def mark(seen: Seen, arguments: str, digester: Digester) -> None:
+    """Note the digest of the arguments of a tool's own event."""
+    force_setattr(seen, "arguments", digester.identity(plain(arguments)))
 
 
 def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:

@@ -9,9 +9,9 @@ from msgspec.structs import force_setattr, replace
 from tocsin.contracts import Decoder
 from tocsin.mask import mask
 from tocsin.model import Event, Record, Reject
+from tocsin.names import Names
 from tocsin.pseudonym import Own
 from tocsin.reading.redaction import Redactor
-from tocsin.redact import Names
 from tocsin.settings import GroupSettings, LimitSettings
 
 _MARGIN = 4096  # read beyond a sample, so that a secret across its end is seen whole

@@ -6,10 +6,13 @@ from typing import Literal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tocsin.cuts import MESSAGE_CHARACTERS
 from tocsin.glance import NAMES, WORDS
+from tocsin.history import Seen
 from tocsin.model import Document, Event, Message, Reject, Signals, ToolCall, ToolDefinition
+from tocsin.names import IDENTITIES
 from tocsin.redact import MACHINE, Redaction
 from tocsin.settings import ContentSettings, LimitSettings
 
@@ -155,3 +158,31 @@ def test_what_a_cut_may_have_left_of_a_secret_goes() -> None:
     assert one.attributes["key"] == "the key "
     assert "4111" not in one.attributes["card"]
     assert one.attributes["words"].startswith("w" * 40 + " and more words")
+
+
+SENT_AS_A_NAME = "AKIAIOSFODNN7EXAMPLZ"
+
+
+@pytest.mark.parametrize("mode", ["features", "excerpt"])
+@pytest.mark.parametrize("field", IDENTITIES)
+def test_of_many_events_only_the_one_that_names_a_secret_is_not_clear(
+    field: str, mode: Literal["features", "excerpt"]
+) -> None:
+    events = [Event(user=f"user-{n}@example.com", client_ip=f"192.0.2.{n}") for n in range(20)]
+    events[7] = replace(events[7], **{field: SENT_AS_A_NAME})
+    redaction = Redaction(ContentSettings(mode=mode))
+    signals = [Signals() for _ in events]
+    clear = redaction.clear([Seen(event) for event in events], signals)
+    assert clear == [n != 7 for n in range(20)], "people's addresses are theirs to keep"
+    for event, told, free in zip(events, signals, clear, strict=True):
+        redaction.event(event, told, clear=free)
+    assert getattr(events[7], field).startswith("[secret:aws_key]#")
+    assert [event.user for event in events if event is not events[7]] == [
+        f"user-{n}@example.com" for n in range(20) if n != 7
+    ]
+
+
+def test_what_only_looks_like_a_mark_is_looked_at_closer() -> None:
+    events = [Event(user="[secret:x] of mine"), Event(user="ann")]
+    clear = Redaction(ContentSettings()).clear([Seen(event) for event in events], [Signals(), Signals()])
+    assert clear == [False, True]

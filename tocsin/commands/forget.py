@@ -14,9 +14,9 @@ from tocsin.commands.terminal import configured, say, warn
 from tocsin.contracts import CheckpointStore, ConfigError, SinkRefused, SinkUnavailable, TocsinError
 from tocsin.exits import OK, PROBLEMS
 from tocsin.forget import Subject, forget, supersede
+from tocsin.names import Names
 from tocsin.pseudonym import Pseudonyms
 from tocsin.reading.redaction import Redactor
-from tocsin.redact import Names
 from tocsin.state import PartitionState
 
 REMAINS = """\
