@@ -13,8 +13,8 @@ from numba import njit
 
 # Where compiled functions are, and what they take as constants.
 SOURCES = (
-    *("compiled", "features", "fingerprints", "literals", "matcher", "order"),
-    *("program", "scorer", "screen"),
+    *("compiled", "features", "fingerprints", "hashed", "literals", "matcher"),
+    *("order", "program", "scorer", "screen"),
 )
 Function = TypeVar("Function", bound=Callable[..., object])
 

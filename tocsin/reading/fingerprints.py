@@ -1,7 +1,7 @@
 """Fingerprints and shape of many texts at once: what near copies share, and what no copy shows.
 
-All texts lie in one buffer, and every step is one pass of numpy over its bytes, words or runs of words. All
-that decides is integers, so a text's figures are the same in any company.
+All texts lie in one buffer, and every step is one pass over its bytes, words or runs of words (see
+`tocsin.reading.hashed`). All that decides is integers, so a text's figures are the same in any company.
 
 Simhash: M. Charikar, Similarity estimation techniques from rounding algorithms, STOC 2002, over pairs of
 words. Sketches: the smallest hashes of runs of words (A. Broder, On the resemblance and containment of
@@ -16,40 +16,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.reading import hashed
 from tocsin.reading.compiled import compiled
+from tocsin.reading.hashed import Hashes, Places, Words, words
 
-RUN = 4  # words that a sketch tells apart
 KEPT = 1024  # hashes of a text by which its overlap with another is told
 SHINGLES = 256  # of a text at most; of about one run of words in `_SHARE`
 _SHARE = 4
 _BATCH = 1 << 17  # bytes that are read at once
 _TEXTS = 1 << 12  # texts that are read at once
-_BITS = 52  # of a run's hash; those above hold the number of its text
-_SLOTS = 1 << 15  # places in the table of words by which languages are told
-_SLOT_BITS = np.uint64(64 - 15)
-_LANE = 255  # counts that fit into a byte
-
-Hashes = NDArray[np.uint64]
-Places = NDArray[np.int64]
-
-_M = [np.uint64(each) for each in (
-    0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD
-)]  # fmt: skip
 _SIP = [np.uint64(each) for each in (
     0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573
 )]  # fmt: skip
 _EIGHT_BYTES = np.uint64(8 << 56)
-_HALF = np.uint64(32)
-_TOP = np.uint64(64 - _BITS)
-_RUN_BITS = np.uint64(_BITS)
-_LOW = np.uint64((1 << _BITS) - 1)
-_FIRST_BYTES = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)
-_PADDING = bytes(24)
-# Letters, digits, `_` and everything beyond ASCII.
-_INSIDE = np.array([chr(code).isalnum() or code == 95 or code >= 0x80 for code in range(256)])
-_LANES = np.array(
-    [sum(1 << 8 * bit for bit in range(8) if byte >> bit & 1) for byte in range(256)], np.uint64
-)
 NO_RUNS = np.zeros(0, np.uint64)
 
 
@@ -64,13 +43,6 @@ class Print(NamedTuple):
     words: int
 
 
-class Words(NamedTuple):
-    """Hashes of the words of many texts; `first` has the number of each text's first word, and the end."""
-
-    hashes: Hashes
-    first: Places
-
-
 class Voters:
     """Words by which languages are told, each of one language."""
 
@@ -78,19 +50,15 @@ class Voters:
         self._languages = len(languages)
         found = words([word.encode() for language in languages for word in language])
         owner = np.repeat(np.arange(len(languages)), [len(language) for language in languages])
-        self._keys, self._owners = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint8)
-        slots = found.hashes >> _SLOT_BITS
+        self._keys, self._owners = np.zeros(hashed.SLOTS, np.uint64), np.zeros(hashed.SLOTS, np.uint8)
+        slots = found.hashes >> hashed.SLOT_BITS
         self._keys[slots], self._owners[slots] = found.hashes, owner
 
     def count(self, found: Words) -> Places:
         """How many words of each language stand in each text: a row for each."""
-        texts = len(found.first) - 1
-        slots = found.hashes >> _SLOT_BITS
-        known = np.flatnonzero(self._keys[slots] == found.hashes)
-        text = np.searchsorted(found.first, known, side="right") - 1
-        places = text * self._languages + self._owners[slots[known]]
-        total = texts * self._languages
-        return np.bincount(places, minlength=total).reshape(texts, self._languages)
+        counts = np.zeros((len(found.first) - 1, self._languages), np.int64)
+        hashed.votes(*found, self._keys, self._owners, counts)
+        return counts
 
 
 def batches(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
@@ -105,107 +73,33 @@ def batches(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
         yield start, len(texts)
 
 
-def words(texts: Sequence[bytes]) -> Words:
-    """The words of small-letter UTF-8: runs of letters and digits, hashed from their first sixteen bytes,
-    their last eight and their length."""
-    joined = b"".join([b"\n" + text for text in texts])
-    raw = np.frombuffer(joined + b"\n" + _PADDING, np.uint8)
-    inside = _INSIDE[raw]
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-    start, end = edges[0::2], edges[1::2]
-    eights = np.ndarray((len(joined) + 17,), "<u8", raw.data, strides=(1,))
-    length = end - start
-    hashes = (eights[start] & _FIRST_BYTES[np.minimum(length, 8)]) * _M[0] + length.astype(np.uint64)
-    longer = np.flatnonzero(length > 8)
-    if len(longer):
-        begin, rest = start[longer], length[longer]
-        more = (eights[begin + 8] & _FIRST_BYTES[np.minimum(rest - 8, 8)]) * _M[1]
-        more ^= eights[begin + rest - 8] * _M[2]
-        hashes[longer] ^= more
-    begins = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(text) + 1 for text in texts], out=begins[1:])
-    return Words(mixed(hashes), np.searchsorted(start, begins))
-
-
 def prints(texts: Sequence[bytes], voters: Voters) -> list[Print]:
     """What each text is like; `texts` are small-letter UTF-8."""
     return [each for start, end in batches(texts) for each in _prints(texts[start:end], voters)]
 
 
-def _prints(texts: Sequence[bytes], voters: Voters) -> list[Print]:
+def _prints(texts: Sequence[bytes], voters: Voters) -> Iterator[Print]:
     found = words(texts)
-    counts = np.diff(found.first).tolist()
-    entropies = entropy(texts).tolist()
-    hashes = simhashes(found)
-    votes = voters.count(found).tolist()
-    made = []
-    for number, (distinct, repeated) in enumerate(_distinct(_runs(found), len(texts))):
-        seen = tuple(votes[number])
-        made.append(Print(hashes[number], repeated, entropies[number], seen, distinct, counts[number]))
-    return made
+    runs, repeated = zip(*_distinct(found), strict=True)
+    return map(
+        Print,
+        hashed.simhashes(*found).tolist(),
+        repeated,
+        entropy(texts).tolist(),
+        map(tuple, voters.count(found).tolist()),
+        runs,
+        np.diff(found.first).tolist(),
+    )
 
 
-def mixed(values: Hashes) -> Hashes:
-    """Every bit depends on every bit (the finaliser of MurmurHash3, one round)."""
-    values ^= values >> _HALF
-    values *= _M[4]
-    values ^= values >> _HALF
-    return values
-
-
-def simhashes(found: Words) -> list[int]:
-    """64 bits of each text: of which each pair of neighbouring words says yes or no, the majority counts."""
-    if not len(found.hashes):
-        return [0] * (len(found.first) - 1)
-    pairs = found.hashes * _M[3]
-    pairs[1:] += found.hashes[:-1]
-    firsts = found.first[:-1][np.diff(found.first) > 0]
-    pairs[firsts] = found.hashes[firsts] * _M[3]
-    lanes = _LANES[mixed(pairs).view(np.uint8).reshape(-1, 8)]
-    starts = _pieces(firsts, len(pairs))
-    parts = np.add.reduceat(lanes, starts, axis=0).view(np.uint8).astype(np.int64)
-    counts = np.add.reduceat(parts, np.searchsorted(starts, firsts), axis=0)
-    sizes = np.diff(found.first)
-    majority = np.packbits(counts * 2 > sizes[sizes > 0][:, None], axis=1, bitorder="little")
-    result = np.zeros(len(sizes), np.uint64)
-    result[sizes > 0] = majority.view("<u8").ravel()
-    return [int(each) for each in result]
-
-
-def _pieces(firsts: Places, end: int) -> Places:
-    """Where the texts begin, and within long ones every `_LANE` words."""
-    sizes = np.diff(np.append(firsts, end))
-    if sizes.max() <= _LANE:
-        return firsts
-    return np.concatenate([np.arange(at, at + size, _LANE) for at, size in zip(firsts, sizes, strict=True)])
-
-
-def _runs(found: Words) -> Hashes:
-    """Each run of RUN words: the number of its text above `_BITS` of its hash; in order."""
-    word = found.hashes
-    if len(word) < RUN:
-        return NO_RUNS
-    text = np.repeat(np.arange(len(found.first) - 1, dtype=np.uint64), np.diff(found.first))
-    run = word[3:] * _M[0]
-    run += word[2:-1] * _M[1]
-    run ^= word[1:-2] * _M[2]
-    run += word[:-3] * _M[3]
-    run = (mixed(run) >> _TOP) | (text[3:] << _RUN_BITS)
-    return np.sort(run[text[3:] == text[:-3]])
-
-
-def _distinct(runs: Hashes, texts: int) -> Iterator[tuple[Hashes, float]]:
+def _distinct(found: Words) -> Iterator[tuple[Hashes, float]]:
     """The distinct runs of each text, the smallest KEPT, and the share of those that repeat."""
-    first = np.ones(len(runs), bool)
-    first[1:] = runs[1:] != runs[:-1]
-    unlike = runs[first]
-    borders = np.arange(texts + 1, dtype=np.uint64) << _RUN_BITS
-    ends = np.searchsorted(unlike, borders).tolist()
-    totals = np.diff(np.searchsorted(runs, borders)).tolist()
-    for number, total in enumerate(totals):
-        start, end = ends[number], ends[number + 1]
-        repeated = round(1 - (end - start) / total, 4) if total else 0.0
-        yield unlike[start : min(end, start + KEPT)] & _LOW, repeated
+    totals, distinct = np.zeros((2, len(found.first) - 1), np.int64)
+    unlike, start = hashed.unlike(np.sort(hashed.runs(*found)), totals, distinct), 0
+    for total, count in zip(totals.tolist(), distinct.tolist(), strict=True):
+        repeated = round(1 - count / total, 4) if total else 0.0
+        yield unlike[start : start + min(count, KEPT)].copy(), repeated
+        start += count
 
 
 def entropy(texts: Sequence[bytes]) -> NDArray[np.float64]:
@@ -247,7 +141,7 @@ class Sketcher:
 
     def shingles(self, runs: Hashes) -> tuple[int, ...]:
         """At most SHINGLES numbers, growing; texts that share runs of words share numbers."""
-        sampled = runs[: np.searchsorted(runs, _LOW // np.uint64(_SHARE))][:SHINGLES]
+        sampled = runs[: np.searchsorted(runs, hashed.LOW // np.uint64(_SHARE))][:SHINGLES]
         return tuple(np.sort(siphash(sampled, self._key)).tolist()) if len(sampled) else ()
 
 
