@@ -36,7 +36,7 @@ FILES = (
     "calm",
 )
 TONGUES = ("tongues", "everyday", "foreign")
-ABROAD = ("abroad", "afar")  # whole texts by language
+ABROAD = ("abroad", "afar", "overseas")  # whole texts by language
 _ABROAD = {
     "asked": (False, "user"),
     "returned": (False, "tool"),
