@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 Arrays = Mapping[str, NDArray[Any]]
 
 LARGEST = 64 << 20  # bytes of a file
-_QUICK = 10_000  # bytes of expressions that are compiled at once
+_QUICK = 4_000  # bytes of expressions that are compiled at once
 MOST = 32  # files; the ones used longest ago go first
 _DIGEST = 32  # bytes
 

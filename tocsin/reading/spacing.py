@@ -14,11 +14,20 @@ _RUN = 2048  # characters of one run that are put together
 _APART = r"(?:(?<=\s)|^|(?<=[^\w\s]))(?:[^\W_][ .\-_*|/,~]{1,3}){%d,}[^\W_](?!\w)"
 _LONG, _ANY = re.compile(_APART % 7), re.compile(_APART % 2)
 _GAP = re.compile(r"[ .\-_*|/,~]+")
+_EVERY_SECOND = re.compile(r"(?<!\S)\S(?: [\s\S]){8,}(?!\S)")  # is a blank, whatever the others are
 
 
 def together(text: str, words: frozenset[str]) -> str:
     """The text with runs of letters that stand apart made into words; short ones beside a long one."""
-    return _ANY.sub(lambda match: _joined(match[0][:_RUN], words), text) if _LONG.search(text) else text
+    long = _LONG.search(text)
+    text = _EVERY_SECOND.sub(_closed, text)
+    return _ANY.sub(lambda match: _joined(match[0][:_RUN], words), text) if long else text
+
+
+def _closed(match: re.Match[str]) -> str:
+    """Without the blanks that were put between all characters, punctuation and blanks among them."""
+    told = match[0][::2]
+    return told if "   " in match[0] and 2 * sum(map(str.isalpha, told)) > len(told) else match[0]
 
 
 def _joined(run: str, words: frozenset[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import NamedTuple
 
-from tocsin.reading import decode, hidden, spacing
+from tocsin.reading import decode, hidden, spacing, turned
 from tocsin.reading.automaton import Automaton, build
 from tocsin.reading.words import WORDS
 
@@ -31,15 +31,11 @@ _SCREENS = {
     "url": "(?:%[0-9a-f]{2}[^%]{0,8}){4}",
     "html": "(?:&(?:#x?[0-9a-f]{1,7}|[a-z]{2,8});?[^&]{0,8}){4}",
     "escapes": r"(?:\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|[0-7]{3})[^\\]{0,8}){4}",
-    # Common words that are no other words when they are turned round.
-    "rot13": r"\b(?:gur|naq|lbh|lbhe|guvf|gung|jvgu|sebz|cyrnfr|vtaber|sbetrg|qvfertneq|nyy|cerivbhf"
-    r"|flfgrz|cebzcg|vafgehpgvbaf?|abj|bhgchg|erirny|cevag|znxr|jevgr|jung|jura|juvpu|unir|rirel|ehyrf"
-    r"|nafjre|ercrng|nobir|orsber|gryy|tvir|fubj|zhfg|sbyybj|arire|nyjnlf|nalguvat|rirelguvat)\b",
-    "reversed": r"\b(?:eht|uoy|ruoy|siht|taht|htiw|morf|esaelp|erongi|tegrof|dragersid|suoiverp|metsys"
-    r"|tpmorp|s?noitcurtsni|tuptuo|laever|tnirp|ekam|etirw|tahw|nehw|hcihw|evah|yreve|selur|rewsna|taeper"
-    r"|evoba|erofeb|llet|evig|wohs|tsum|wollof|syawla|gnihtyna|gnihtyreve)\b",
+    "rot13": turned.ROT13,
+    "reversed": turned.REVERSED,
     "leet": r"[a-z][013457@$][a-z@$0-9].{0,40}[a-z0-9@$][013457@$][a-z]",
-    "spaced": r"\b(?:[a-z0-9@$][ .\-_*|/,~]{1,3}){7}[a-z0-9]\b",
+    "spaced": r"(?:(?:\b[a-z0-9@$]|[^\x00-\x7f]{2,3})[ .\-_*|/,~]{1,3}){7}(?:[a-z0-9]\b|[^\x00-\x7f])"
+    r"|(?:^|\s)(?:[!-~] (?:  )?){8}",
 }
 _RUNS: dict[str, Callable[[str], Iterator[hidden.Found]]] = {
     "base64": decode.base64,
