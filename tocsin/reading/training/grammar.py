@@ -34,6 +34,8 @@ FILES = (
     "talk",
     "decoys",
     "calm",
+    "mentions",
+    "records",
 )
 TONGUES = ("tongues", "everyday", "foreign")
 ABROAD = ("abroad", "afar", "overseas")  # whole texts by language
