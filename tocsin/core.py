@@ -197,8 +197,8 @@ class _Release:
         for item in work.items:
             if isinstance(item, Reject):
                 self._reject(self._state.redaction.reject(item))
-            else:
-                self._told += self._item(*item, part)
+            elif told := self._item(*item, part):
+                self._told += told
         if self._told and work.stop == len(record.items):
             self._end(record)
 
@@ -231,8 +231,11 @@ class _Release:
     ) -> Sequence[tuple[Group, Told, bool]]:
         """The same of an event with tool calls or results in its messages."""
         event, state = one.event, self._state
-        told = list(executions(one, state.groups.digester)) if event.kind == "llm" else []
-        asked = lengths(event)
+        of_input, of_output = one.rich
+        told: Sequence[Told] = ()
+        if of_input and event.kind == "llm":
+            told = list(executions(one, state.groups.digester))
+        asked = lengths(event) if of_output else ()
         state.redaction.event(event, signals, self._clock, clear, one.rich)
         if asked:
             group.assembly.remember_calls(event, asked, self._clock)

@@ -51,7 +51,7 @@ class Glance:
 
     def text(self, event: Event, new: tuple[New, New], rich: Rich) -> str:
         """All that must be looked at."""
-        texts = list(filter(None, _own(event)))
+        texts = list(_own(event))
         common = _common(event)
         if not self._are_clear(common):
             texts += common

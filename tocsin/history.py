@@ -68,8 +68,11 @@ class Digester:
             else:
                 if message.name:  # some reporters of a message know it, some do not
                     rich.append(len(digests))
-                blank = roles[message.role].copy()
-                blank.update(message.text.encode("utf-8", "replace"))
+                blank, text = roles[message.role].copy(), message.text
+                try:
+                    blank.update(text.encode())
+                except UnicodeEncodeError:  # a decoder let a lone surrogate through
+                    blank.update(text.encode("utf-8", "replace"))
             digests.append(blank.hexdigest())
         return digests, rich
 
@@ -105,7 +108,8 @@ class History:
         """
         inputs, outputs = event.input, event.output
         identity = self._identity(event) if self._events else ""
-        name = self.place(event.session or event.trace_id)
+        name = event.session or event.trace_id
+        name = self._digester.place(name) if name else ""
         if not identity and (not name or not inputs and not outputs and not event.compacted):
             return self._news(event, "")[0] if inputs or outputs else Seen(event)
         conversation = self.conversations.touch(name or LOOSE + identity[:2], clock).value
