@@ -27,6 +27,7 @@ from tocsin.reading.features import FEATURES, Bytes, Hashes, Integers, Lexicon
 BLOCK = 16  # words
 BLOCKS = 3  # in a window; one is a window as well
 LEAST = 8  # words that a shorter text counts as
+TOGETHER = 1 << 18  # bytes of parts that are read in one pass
 MODEL = Path(__file__).with_name("model.npz")
 LARGEST = 8 << 20  # bytes of a model's file
 FORMAT = 2
@@ -275,13 +276,13 @@ def filled(texts: Iterable[str], first: bool = False) -> Iterator[tuple[list[int
     """Parts of texts, as many as fit together, with the number of the text each comes from."""
     owners: list[int] = []
     taken: list[bytes] = []
-    room = features.PART
+    room = TOGETHER
     for number, text in enumerate(texts):
         for part in features.parts(text)[: 1 if first else None]:
             size = len(part)
             if size > room and taken:
                 yield owners, taken
-                owners, taken, room = [], [], features.PART
+                owners, taken, room = [], [], TOGETHER
             owners.append(number)
             taken.append(part)
             room -= size

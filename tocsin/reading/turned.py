@@ -48,7 +48,7 @@ _MARKS = rf"^\s?{_MARK}|(?:\s{_MARK}.{{0,120}}){{2}}"
 
 
 def _any(words: Iterable[str]) -> str:
-    return rf"\b(?:{'|'.join(words)})\b"
+    return "|".join(rf"\b{word}\b" for word in words)
 
 
 ROT13 = f"{_any(encode(word, 'rot13') for word in (_EITHER + _MOVED).split())}|{_ROWS}"

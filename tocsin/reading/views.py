@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from tocsin.reading import decode, hidden, spacing, turned
-from tocsin.reading.automaton import Automaton, build
+from tocsin.reading.automaton import Automaton, alternatives, build
 from tocsin.reading.words import WORDS
 
 DEPTH = 3  # steps on steps
@@ -111,7 +111,7 @@ def _steps(text: str, small: bytes) -> frozenset[str]:
     hits = _screen().sets(small)
     if not hits:
         return _NONE if plain else _UNICODE
-    names = [_NAMES[number] for number in hits]
+    names = [_SCREENED[number][0] for number in hits]
     return frozenset(names) if plain else _UNICODE.union(names)
 
 
@@ -180,11 +180,12 @@ def _part(parent: View, found: hidden.Found) -> View:
     return View(found.how, found.text, (*parent.chain, found.how), start, end)
 
 
-_NAMES = tuple(_SCREENS)
+_SCREENED = [(name, part) for name, screen in _SCREENS.items() for part in alternatives(screen)]
 _NONE: frozenset[str] = frozenset()
 _UNICODE = frozenset({"unicode"})
 
 
 @cache
 def _screen() -> Automaton:
-    return build(list(_SCREENS.values()), [(number,) for number in range(len(_SCREENS))], places=False)
+    parts = [part for _, part in _SCREENED]
+    return build(parts, [(number,) for number in range(len(parts))], places=False)
