@@ -119,6 +119,8 @@ def _matches(ready: Ready) -> None:
         say(f"  matches: {pattern}")
     for clause in ready.clauses:
         say(f"  matches: {clause}")
+    if rule.signal:
+        say(f"  matches by the table of tocsin.reading.{rule.signal}")
     if rule.all:
         say(f"  matches all within {rule.within} bytes: {'   and   '.join(rule.all)}")
     for near in rule.unless:

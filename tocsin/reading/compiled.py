@@ -13,7 +13,7 @@ from numba import njit
 
 # Where compiled functions are, and what they take as constants.
 SOURCES = (
-    *("compiled", "features", "fingerprints", "hashed", "literals", "matcher"),
+    *("compiled", "features", "fingerprints", "garble", "hashed", "literals", "matcher"),
     *("order", "program", "scorer", "screen"),
 )
 Function = TypeVar("Function", bound=Callable[..., object])

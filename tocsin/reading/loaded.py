@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from tocsin.contracts import ConfigError
 from tocsin.reading import pack
+from tocsin.reading.garble import TABLE
 from tocsin.reading.pack import Ready
 from tocsin.reading.rules import Rules
 from tocsin.reading.scorer import MODEL, ModelError, Scorer
@@ -46,12 +47,12 @@ def mistakes(settings: ReadingSettings) -> list[str]:
 
 @cache
 def fingerprint(folders: Sequence[str]) -> str:
-    """Changes with any rule pack or the model."""
+    """Changes with any rule pack, the model or the table of tails."""
     total = sha256()
     folder = files("tocsin.reading").joinpath("packs")
     named = sorted((each.name, each.read_bytes()) for each in folder.iterdir() if each.name.endswith(".toml"))
     paths = [path for each in folders for path in pack.paths(each)]
-    named += [(path.name, path.read_bytes()) for path in (*paths, MODEL) if path.exists()]
+    named += [(path.name, path.read_bytes()) for path in (*paths, MODEL, TABLE) if path.exists()]
     for name, data in named:
         total.update(f"{name}\0{len(data)}\0".encode() + data)
     return total.hexdigest()

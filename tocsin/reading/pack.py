@@ -42,6 +42,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     literal: Annotated[
         bool, Meta(description="each pattern is one plain regular expression, without the short notation")
     ] = False
+    signal: Annotated[
+        Literal["", "garble"], Meta(description="in place of patterns: it ends in tokens thrown together")
+    ] = ""
     unless: Annotated[tuple[str, ...], Meta(description="patterns close by that take the hit back")] = ()
     views: Annotated[tuple[str, ...], Meta(description="names of steps; none: everywhere")] = ()
     roles: Annotated[tuple[Role, ...], Meta(description="whose text; none: everybody's")] = ()
@@ -213,8 +216,8 @@ def _ready(name: str, file: _File, rule: Rule) -> Ready:
         for field in ("family", "lang", "owasp", "atlas", "references", "misses")
     }
     rule = msgspec.structs.replace(rule, **inherited)
-    if bool(rule.patterns) == bool(rule.all):
-        raise notation.Unwritten("want either patterns or all")
+    if sum(map(bool, (rule.patterns, rule.all, rule.signal))) != 1:
+        raise notation.Unwritten("want either patterns or all, or a signal")
 
     for view in rule.views:
         if view not in NAMES:

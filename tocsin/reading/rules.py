@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from tocsin.model import Role
 from tocsin.reading import order
 from tocsin.reading.condition import Conditions
 from tocsin.reading.finder import Finder, Seen
+from tocsin.reading.garble import Garble, Tail
 from tocsin.reading.literals import SMALL
 from tocsin.reading.matcher import Expression, Span
 from tocsin.reading.mention import mentioned
@@ -32,6 +33,7 @@ PLACES = 20_000  # looked at for one text
 FLAGGED = 0.5
 _NEAR = 160  # bytes around a hit in which `unless` is looked for
 _DAMPED = 0.2  # of a weight, where words are only talked about
+_SUSPECTED = 0.6  # of a weight, where a tail is merely suspected
 
 # Ways of writing that have no use but to hide text from those who read along: family, name, weight.
 HIDING: Mapping[str, tuple[str, str, float]] = {
@@ -86,12 +88,14 @@ class Reading(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A view, the bytes of it that are searched, and what could be there; also of rules for hidden text."""
+    """A view, the bytes of it that are searched, and what could be there; also of rules for hidden text. Its
+    tail, where that reads like tokens thrown together."""
 
     view: View
     data: bytes
     told: Told
     hidden: Told | None = None
+    tail: Tail | None = None
 
 
 class Rules:
@@ -107,6 +111,8 @@ class Rules:
         self._unless = [[self._finder.expressions[text] for text in each.unless] for each in self._ready]
         asked = [(number, clause) for number, each in enumerate(self._ready) for clause in each.clauses]
         self._conditions = Conditions(asked, engine) if asked else None
+        self._of_tails = [each.rule for each in self._ready if each.rule.signal == "garble"]
+        self._garble = Garble.load() if self._of_tails else None
         self._cache: OrderedDict[bytes, Reading] = OrderedDict()
 
     @classmethod
@@ -131,6 +137,10 @@ class Rules:
             more = self._apart._finder.seen([data[at] for at in hidden])
             for at, told in zip(hidden, more, strict=True):
                 found[at] = found[at]._replace(hidden=told)
+        if self._garble:
+            plain = [at for at, view in enumerate(views) if not view.chain]
+            for at, tail in zip(plain, self._garble.tails([views[at].text for at in plain]), strict=True):
+                found[at] = found[at]._replace(tail=tail) if tail else found[at]
         return found
 
     def _hits(self, seen: Sequence[_Seen], role: Role | None = None) -> tuple[list[Hit], bool]:
@@ -164,6 +174,8 @@ class Rules:
         ways, whole = told
         if self._conditions:
             self._conditioned(self._conditions, seen.view, seen.data, role, hits)
+        if seen.tail:
+            hits += self._tailed(seen.view, seen.tail, role)
         if ways:
             self._view(seen.view, seen.data, ways, role, budget, hits, known)
         return whole
@@ -179,6 +191,14 @@ class Rules:
             rule = self._ready[number].rule
             if _applies(rule, view, role):
                 hits.append(_hit(rule, view, data, span))
+
+    def _tailed(self, view: View, tail: Tail, role: Role | None) -> Iterator[Hit]:
+        """A hit of each rule about tails."""
+        start, end, sure = tail
+        for rule in self._of_tails:
+            if _applies(rule, view, role):
+                weight = rule.weight * (1.0 if sure else _SUSPECTED)
+                yield Hit(rule, view.name, view.chain, start, end, (start, end), weight, False)
 
     def _known(self, text: str) -> Reading:
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
