@@ -39,6 +39,7 @@ FIGURES = ("best", "whole", "instruction", "excess")
 instruction-like window reads like an instruction, and by how much that is more than the text as a whole."""
 
 Floats = NDArray[np.float64]
+_CERTAIN = 40.0  # log odds
 _NO_KINDS, _ONE = np.uint64(0), np.uint64(1)
 
 
@@ -168,43 +169,23 @@ class Scorer:
 
         A long text is as bad as its worst part.
         """
-        result = np.full((len(texts), 4), -np.inf)
         odds = np.zeros(len(texts)) if hidden is None else np.where(hidden, self.model.hidden, 0.0)
+        found = np.full((4, len(texts)), -np.inf)
         for owners, parts in filled(texts):
-            found = self._figures(parts)
-            judged = [self._judged(found, judge, odds[owners]) for judge in self.model.judges]
-            np.maximum.at(result, np.array(owners), np.column_stack((*judged, found[:, 2:4])))
-        return Readings(*result.T)
+            _judge(self._figures(parts), np.array(owners), odds, self.model.judges, found)
+        return Readings(*(1 / (1 + np.exp(-found[:2]))), *found[2:])
 
     def figures(self, texts: Sequence[str]) -> Floats:
         """FIGURES of each text's first part, for judges to learn from; no numbers where no words are."""
         found = [self._figures(parts) for _, parts in filled(texts, first=True)]
         return np.concatenate(found) if found else np.zeros((0, len(FIGURES)))
 
-    def _judged(self, figures: Floats, judge: Floats, odds: Floats) -> Floats:
-        """Logistic in the figures; no matrix product, whose rounding depends on the batch."""
-        total = judge[-1] + odds
-        for weight, figure in zip(judge, figures.T, strict=False):
-            if weight:
-                total = total + figure * weight
-        return np.where(np.isnan(total), 0.0, 1 / (1 + np.exp(-np.clip(np.nan_to_num(total), -40, 40))))
-
     def _figures(self, parts: Sequence[bytes]) -> Floats:
         """Of each part, a row."""
         raw, eights = features.joined(parts)
         ends = np.cumsum([len(part) for part in parts])
         sums = _sums(raw, eights, ends, self._lexicon, self._table, self._pairs)
-        units, bias = self.model.units, self.model.bias
-        # What a window of the usual size would have, were the text the same throughout.
-        usual = sums[:, [1, 3]] / np.sqrt(np.maximum(sums[:, 4:] / (BLOCK * BLOCKS), 1))
-        rows = np.column_stack((
-            sums[:, 0] * units[0] + bias[0],
-            usual[:, 0] * units[0] + bias[0],
-            sums[:, 2] * units[1] + bias[1],
-            (sums[:, 2] - usual[:, 1]) * units[1],
-        ))  # fmt: skip
-        rows[sums[:, 4] == 0] = np.nan, np.nan, -np.inf, -np.inf
-        return rows
+        return _rows(sums, self.model.units, self.model.bias)
 
 
 @compiled
@@ -216,7 +197,7 @@ def _sums(
     Windows go a block further each; the last ones go to the end, a short text has one.
     """
     most = features.PART // BLOCK + BLOCKS + 1
-    words = np.empty((features.PART + 1, features.SIDES), np.uint64)
+    words = np.empty((min(features.PART, ends[-1]) + 1, features.SIDES), np.uint64)
     blocks, present = np.empty((2, most), np.int64), np.empty(most, np.uint64)
     memory, out = np.empty(5, np.uint64), np.empty(FEATURES, np.int64)
     found = np.zeros((len(ends), 5), np.float64)
@@ -243,6 +224,40 @@ def _sums(
             found[text, 2 * head + 1] = blocks[head, :used].sum() / np.sqrt(max(count, LEAST))
         found[text, 4] = count
     return found
+
+
+@compiled
+def _rows(sums: Floats, units: Floats, bias: Floats) -> Floats:
+    """FIGURES of each text, by its sums; no numbers where there are no words."""
+    found = np.empty((len(sums), 4), np.float64)
+    for text in range(len(sums)):
+        attack, attacks, instruction, instructions, count = sums[text]
+        # What a window of the usual size would have, were the text the same throughout.
+        usual = np.sqrt(max(count / (BLOCK * BLOCKS), 1.0))
+        found[text, 0] = attack * units[0] + bias[0]
+        found[text, 1] = attacks / usual * units[0] + bias[0]
+        found[text, 2] = instruction * units[1] + bias[1]
+        found[text, 3] = (instruction - instructions / usual) * units[1]
+        if count == 0:
+            found[text, :2] = np.nan
+            found[text, 2:] = -np.inf
+    return found
+
+
+@compiled
+def _judge(figures: Floats, owners: Integers, odds: Floats, judges: Floats, found: Floats) -> None:
+    """Of each text the highest log odds by each judge, within bounds, and the highest last two figures; each
+    judge is linear in the figures. What has no words is not judged."""
+    for part in range(len(figures)):
+        text = owners[part]
+        for judge in range(2):
+            total = judges[judge, -1] + odds[text]
+            for figure in range(4):
+                if judges[judge, figure] != 0:
+                    total += figures[part, figure] * judges[judge, figure]
+            if not np.isnan(total):
+                found[judge, text] = max(found[judge, text], min(max(total, -_CERTAIN), _CERTAIN))
+            found[2 + judge, text] = max(found[2 + judge, text], figures[part, 2 + judge])
 
 
 @compiled
