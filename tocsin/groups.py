@@ -144,7 +144,6 @@ class Groups:
         """A group as a checkpoint has it; to be called in order of `seen`."""
         group = self._add(number, tenant, application)
         group.seen = group.mark = seen
-        self.horizon = -math.inf
         return group
 
     def alive(self, seen: float, clock: float) -> bool:

@@ -119,7 +119,6 @@ class Pipeline:
         """
         if self._part != "ingest":
             signals.prepare(self._settings.content, self._settings.reading)
-        gc.freeze()  # what was loaded stays
         gc.set_threshold(*SELDOM)
         self._started = time.monotonic()
         try:

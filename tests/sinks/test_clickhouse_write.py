@@ -37,6 +37,13 @@ def test_the_sink_keeps_its_contract(database: Database) -> None:
     check_sink(database.settings, stored=stored, log=log)
 
 
+def test_values_are_let_go_of_as_soon_as_they_are_bytes(database: Database) -> None:
+    columns, data = EVENTS.data([event(0), event(1)], [Signals(), Signals()])
+    block = Lane(database.connection, EVENTS)._native(columns, data)
+    assert sum(map(len, block)) > 100
+    assert data == [], "the client's context is part of a cycle and would keep them"
+
+
 def test_every_value_arrives(database: Database, writer: Writer) -> None:
     full = event(
         7,

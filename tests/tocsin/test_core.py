@@ -15,7 +15,7 @@ from parts.watchers import Every, Last, Silence, Store, copy, extend, lively, pl
 
 from tocsin.contracts import About, Detector
 from tocsin.core import Instance, PartitionState, Plan, Unpacked, finish, step
-from tocsin.model import Batch, Event, Finding, Message, Reject, Severity, Signals
+from tocsin.model import Batch, Event, Finding, Kind, Message, Reject, Severity, Signals
 from tocsin.settings import ContentSettings, DetectorOptions, GroupSettings
 from tocsin.state import Count
 
@@ -317,6 +317,66 @@ def test_a_silent_group_is_forgotten_and_starts_anew() -> None:
     )
     assert batch.alerts == []  # the third event of "u" is the first of a new count
     assert len(state.groups) == 2
+
+
+def test_a_group_is_forgotten_at_the_first_record_past_its_time_however_often_others_were_heard() -> None:
+    short = Plan(instances=plan().instances[:1], groups=GroupSettings(idle_seconds=1000.0))
+    state = PartitionState.fresh(short, "log", 3)
+    kept: list[list[str]] = []
+    for at in (0.0, 0.5, 300.0, 600.0, 999.0, 1000.0, 1000.25, 1300.0, 1600.25, 1600.5):
+        silent = [Event(user="u", application="silent")] if at < 1 else []
+        later = [Event(user="u", application="later")] if at == 600.0 else []
+        items = [*silent, *later, Event(user="u", application="loud")]
+        step(short, state, [record(len(kept), *items, arrival=NOON + at)])
+        kept.append(sorted(group.application for group in state.groups))
+    assert [("silent" in names, "later" in names) for names in kept] == [
+        *[(True, False)] * 3,
+        *[(True, True)] * 4,  # until 1000.5, a thousand seconds after it was heard last
+        *[(False, True)] * 1,
+        *[(False, False)] * 2,
+    ]
+
+
+class Asked(Each, frozen=True, kw_only=True):
+    """Fails when it is asked about anything but tools."""
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"tool"})
+
+    def key(self, event: Event) -> str | None:
+        assert event.kind == "tool"
+        return event.user
+
+
+class OfTexts(Asked, frozen=True, kw_only=True):
+    """Needs texts as well."""
+
+    state_type: ClassVar[type[Any]] = Nothing
+    needs_texts: ClassVar[bool] = True
+
+
+class Learns(OfTexts, frozen=True, kw_only=True):
+    """Says that it needs texts, but remembers something."""
+
+    state_type: ClassVar[type[Any]] = Last
+
+    def start(self) -> Any:
+        return Last()
+
+
+@pytest.mark.parametrize(("detector", "alerts"), [(Asked(), 1), (OfTexts(), 0), (Learns(), 1)], ids=repr)
+def test_a_detector_is_asked_about_what_it_needs_alone(detector: Detector[Any], alerts: int) -> None:
+    plan = Plan(instances=(Instance("asked", "asked", detector),))
+    kinds: tuple[Kind, ...] = ("llm", "retrieval", "agent", "evaluation", "tool")
+    batch, _ = fed(plan, record(0, *(Event(user="u", kind=kind, span_id=kind) for kind in kinds)))
+    assert (len(batch.events), len(batch.alerts), batch.rejects) == (5, alerts, [])
+
+
+def test_of_a_kind_that_nobody_knows_every_detector_is_asked() -> None:
+    strange: Any = "opera"
+    batch, _ = fed(
+        Plan(instances=(Instance("each", "each", Each()),)), record(0, Event(user="u", kind=strange))
+    )
+    assert len(batch.alerts) == 1
 
 
 def test_after_the_core_no_raw_text_is_left_anywhere() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -61,6 +62,16 @@ def test_everything_that_was_read_is_stored_once() -> None:
     assert (len(tables.events), len(tables.rejects), tables.doubled) == (50, 1, 0)
     assert (passed.events, passed.rejects) == (50, 1)
     assert str(passed).startswith("50 events, ") and "1 in quarantine" in str(passed)
+
+
+def test_cycles_are_looked_for_seldom_but_still() -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        run(pipeline.build(settings(log_of([line(1)]), MemoryTables())))
+        assert gc.isenabled() and gc.get_threshold() == pipeline.SELDOM
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_stop_is_set_when_a_run_has_ended() -> None:
