@@ -179,6 +179,7 @@ class _Release:
     def __init__(self, state: PartitionState, batch: Batch) -> None:
         self._state = state
         self._batch = batch
+        self._keep_event, self._keep_signals = batch.events.append, batch.signals.append
         self._offset = state.last_offset
         self._rows = state.rows
         self._clock = state.clock
@@ -313,8 +314,8 @@ class _Release:
             force_setattr(event, "response_model", event.model)
         if self._priced:
             self._state.prices.apply(event)
-        self._batch.events.append(event)
-        self._batch.signals.append(signals)
+        self._keep_event(event)
+        self._keep_signals(signals)
         if not event.duplicate:
             if event.former:
                 self._rename(group, event)

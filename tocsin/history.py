@@ -173,9 +173,10 @@ def _unknown(known: str, digests: list[str], joined: str) -> Sequence[int]:
     A match that straddles two digests is as unlikely as two messages with the same digest.
     """
     repeated = len(known) // SIZE if joined.startswith(known) else 0  # most calls repeat their conversation
-    new = [digest for digest in digests[repeated:] if digest not in known] if known else digests
+    rest = digests[repeated:] if repeated else digests
+    new = [digest for digest in rest if digest not in known] if known else rest
     first = len(digests) - len(new)
-    if digests[first:] == new and len(set(new)) == len(new):
+    if len(set(new)) == len(new) and (len(new) == len(rest) or digests[first:] == new):
         return range(first, len(digests))
     places: dict[str, int] = {}
     for digest in new:
