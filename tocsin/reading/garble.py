@@ -48,11 +48,11 @@ _SHAPE[[*range(0x80, 0xC2), *range(0xC3, 0xE2), *range(0xE3, 0xF0)]] = 97
 
 
 class Tail(NamedTuple):
-    """The characters of a text that read so; `sure` or merely suspected."""
+    """The characters of a text that read so; `certainty` is in [0, 1], from suspected to sure."""
 
     start: int
     end: int
-    sure: bool
+    certainty: float
 
 
 class Table(NamedTuple):
@@ -73,8 +73,8 @@ class Garble:
     def load(cls, path: Path = TABLE) -> Garble:
         """The shipped table. Raises OSError, ValueError."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(Table(file["weights"], file["limits"]))
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return cls(Table(arrays["weights"], arrays["limits"]))
         except (KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: no table of runs") from error
 
@@ -91,7 +91,8 @@ class Garble:
         data = _last(text)
         stop = len(text.rstrip()) - len(data[end:].decode("utf-8", "ignore"))
         start = stop - len(data[max(BEFORE, end - WINDOW) : end].decode("utf-8", "ignore"))
-        return Tail(max(0, start), stop, total >= self._table.limits[1])
+        suspected, sure = self._table.limits.tolist()
+        return Tail(max(0, start), stop, min(1.0, (total - suspected) / (sure - suspected)))
 
 
 def sums_of(texts: Sequence[str], weights: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -33,7 +33,7 @@ PLACES = 20_000  # looked at for one text
 FLAGGED = 0.5
 _NEAR = 160  # bytes around a hit in which `unless` is looked for
 _DAMPED = 0.2  # of a weight, where words are only talked about
-_SUSPECTED = 0.6  # of a weight, where a tail is merely suspected
+_SUSPECTED = 0.6  # of a weight, where a tail is merely suspected; all of it where it is sure
 
 # Ways of writing that have no use but to hide text from those who read along: family, name, weight.
 HIDING: Mapping[str, tuple[str, str, float]] = {
@@ -194,10 +194,10 @@ class Rules:
 
     def _tailed(self, view: View, tail: Tail, role: Role | None) -> Iterator[Hit]:
         """A hit of each rule about tails."""
-        start, end, sure = tail
+        start, end, certainty = tail
         for rule in self._of_tails:
             if _applies(rule, view, role):
-                weight = rule.weight * (1.0 if sure else _SUSPECTED)
+                weight = rule.weight * (_SUSPECTED + (1 - _SUSPECTED) * certainty)
                 yield Hit(rule, view.name, view.chain, start, end, (start, end), weight, False)
 
     def _known(self, text: str) -> Reading:
