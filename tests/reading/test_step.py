@@ -187,6 +187,33 @@ def test_equal_texts_have_equal_digests_wherever_they_stand() -> None:
     assert user(ATTACK).digest == told(tool_result=ATTACK).digest != user("hello").digest
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_text_is_read_once_whoever_says_it(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once more only where it has to be compared with others for the first time."""
+    reader, read_ = step.Reader(READING, KEEPS.key), list[str]()
+    monkeypatch.setattr(reader, "_redactor", _Counting(read_))
+    events = seen(
+        *(Event(output=(Message("assistant", SYSTEM),)), Event(input=(Message("user", SYSTEM),))),
+        *(Event(input=(Message("user", ATTACK),)), Event(tool_result=ATTACK)),
+        Event(output=(Message("assistant", ATTACK),)),
+    )
+    told = [Signals() for _ in events]
+    for some in [slice(0, 5)] if together else [slice(n, n + 1) for n in range(5)]:
+        reader.fill(events[some], told[some])
+    assert read_ == ([SYSTEM, ATTACK] if together else [SYSTEM, ATTACK, ATTACK])
+    answer, question, *_, repeated = (each.texts[0] for each in told)
+    assert answer.shingles and repeated.shingles and question.shingles == ()
+
+
+class _Counting:
+    def __init__(self, read_: list[str]) -> None:
+        self._read = read_
+
+    def find(self, text: str) -> list[Any]:
+        self._read.append(text)
+        return []
+
+
 def test_an_answer_that_repeats_the_system_text_is_told_also_in_later_turns() -> None:
     ask = (Message("system", SYSTEM), Message("user", "what is it?"))
     first = Event(session="s", input=ask, output=(Message("assistant", "I may not say."),))

@@ -13,8 +13,8 @@ from numba import njit
 
 # Where compiled functions are, and what they take as constants.
 SOURCES = (
-    *("compiled", "features", "fingerprints", "garble", "hashed", "literals", "matcher"),
-    *("order", "program", "scorer", "screen"),
+    *("compiled", "features", "fingerprints", "garble", "hashed", "language", "literals"),
+    *("matcher", "order", "program", "scorer", "screen"),
 )
 Function = TypeVar("Function", bound=Callable[..., object])
 

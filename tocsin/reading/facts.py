@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tocsin.model import Link
-from tocsin.reading.fingerprints import Hashes
+from tocsin.reading.hashed import Hashes
 from tocsin.reading.rules import Reading
 
 
@@ -27,3 +27,4 @@ class Facts(NamedTuple):
     shingles: tuple[int, ...]
     canaries: tuple[str, ...]
     runs: Hashes
+    sketched: bool = True  # whether shingles and runs are known

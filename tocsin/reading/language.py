@@ -10,6 +10,9 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.reading.compiled import compiled
 
 READ = 4096  # characters that a script is told by
 ENOUGH = 0.06  # of the words must be of the language
@@ -72,7 +75,7 @@ def script(text: str, data: bytes) -> str:
     if text.isascii():
         return "Latn" if _SMALL.search(data) else ""
     codes = np.frombuffer(text[:READ].encode("utf-32-le", "surrogatepass"), "<u4")
-    counts = np.bincount(_SCRIPT[np.minimum(codes, _LAST)], minlength=len(_SCRIPTS)).tolist()
+    counts = _counts(codes, len(_SCRIPTS)).tolist()
     counts[0] = japanese = 0
     if counts[_HIRA] + counts[_KANA]:
         japanese = counts[_HIRA] + counts[_KANA] + counts[_HANI]
@@ -81,6 +84,15 @@ def script(text: str, data: bytes) -> str:
     if japanese > most:
         return "Jpan"
     return _SCRIPTS[counts.index(most)] if most else ""
+
+
+@compiled
+def _counts(codes: NDArray[np.uint32], scripts: int) -> NDArray[np.int64]:
+    """Characters of each script."""
+    counts = np.zeros(scripts, np.int64)
+    for code in codes:
+        counts[_SCRIPT[min(code, _LAST)]] += 1
+    return counts
 
 
 def language(script: str, votes: tuple[int, ...], words: int) -> str:

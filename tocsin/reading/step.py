@@ -6,6 +6,7 @@ is kept but what was derived from it, under its exact hash, in bounded caches.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from tocsin.reading import carried, fingerprints, language, loaded, sketch, verd
 from tocsin.reading.cache import Cache
 from tocsin.reading.canaries import Canaries
 from tocsin.reading.facts import Facts
-from tocsin.reading.fingerprints import Hashes
+from tocsin.reading.hashed import Hashes
 from tocsin.reading.links import links
 from tocsin.reading.redaction import Redactor
 from tocsin.reading.rules import FLAGGED, Hit, Reading
@@ -55,6 +56,14 @@ class Asked(NamedTuple):
         return self.place == "output" or self.role == "system"
 
 
+class _Fresh(NamedTuple):
+    """A text that has to be read, and whether it has to be compared with others."""
+
+    digest: str
+    text: str
+    sketched: bool
+
+
 class Compared(NamedTuple):
     """By what the overlap of texts is told: hashes of runs of words; of a sketch its shingles alone."""
 
@@ -75,10 +84,10 @@ class Reader:
         self._blank = blake2b(key=secret[:32], digest_size=16)
         self._sketcher = fingerprints.Sketcher(secret[32:])
         self._key = sketch.keyed(key)
-        self._known: Cache[tuple[str, bool], Facts] = Cache(KNOWN)
+        self._known: Cache[str, Facts] = Cache(KNOWN)
         self._systems: Cache[str, Compared] = Cache(SYSTEMS)
         self._tools: Cache[str, tuple[TextSignal, ...]] = Cache(TOOLS)
-        list(self._read([(("", True), _FIRST)]))  # what is compiled is loaded by its first use
+        list(self._read([_Fresh("", _FIRST, True)]))  # what is compiled is loaded by its first use
 
     def fill(self, seen: Sequence[Seen], signals: Sequence[Signals]) -> None:
         """Adds what the texts say to the signals of each event."""
@@ -135,30 +144,31 @@ class Reader:
         ]
 
     def _facts(self, asked: Sequence[Asked]) -> list[Facts]:
-        """Of each text; those that are not known are read together, each once."""
-        keys = [(self._digest(each.text), each.sketched) for each in asked]
-        found: dict[tuple[str, bool], Facts] = {}
-        fresh: dict[tuple[str, bool], str] = {}
-        for key, each in zip(keys, asked, strict=True):
-            known = self._known.get(key)
-            if known is not None:
-                found[key] = known
+        """Of each text, whoever says it; those that are not known are read together, each once."""
+        digests = [self._digest(each.text) for each in asked]
+        found: dict[str, Facts] = {}
+        fresh: dict[str, _Fresh] = {}
+        for digest, each in zip(digests, asked, strict=True):
+            known = self._known.get(digest)
+            if known is not None and known.sketched >= each.sketched:
+                found[digest] = known
             else:
-                fresh[key] = each.text
-        for key, facts in zip(fresh, self._fresh(list(fresh.items())), strict=True):
-            found[key] = facts
-            self._known.put(key, facts)
-        return [found[key] for key in keys]
+                sketched = each.sketched or (digest in fresh and fresh[digest].sketched)
+                fresh[digest] = _Fresh(digest, each.text, sketched)
+        for digest, facts in zip(fresh, self._fresh(list(fresh.values())), strict=True):
+            found[digest] = facts
+            self._known.put(digest, facts)
+        return [found[digest] for digest in digests]
 
     def _digest(self, text: str) -> str:
         blank = self._blank.copy()
         blank.update(text.encode("utf-8", "surrogatepass"))
         return blank.hexdigest()
 
-    def _fresh(self, fresh: Sequence[tuple[tuple[str, bool], str]]) -> Iterator[Facts]:
+    def _fresh(self, fresh: Sequence[_Fresh]) -> Iterator[Facts]:
         """Of texts that are not known: those that are sketches of this installation are not read."""
         lines = [
-            sketch.read(text, self._key) if text.startswith(sketch.PREFIX) else None for _, text in fresh
+            sketch.read(text, self._key) if text.startswith(sketch.PREFIX) else None for _, text, _ in fresh
         ]
         raw = [each for each, line in zip(fresh, lines, strict=True) if not (line and line.own)]
         read = self._read(raw)
@@ -169,17 +179,17 @@ class Reader:
                 facts = next(read)
                 yield carried.claimed(line, facts) if line else facts
 
-    def _read(self, fresh: Sequence[tuple[tuple[str, bool], str]]) -> Iterator[Facts]:
+    def _read(self, fresh: Sequence[_Fresh]) -> Iterator[Facts]:
         if not fresh:
             return
-        texts = [text for _, text in fresh]
+        texts = [each.text for each in fresh]
         data = [lowered(text) for text in texts]
         prints = fingerprints.prints(data, self._voters)
         findings = [self._findings(text) for text in texts]
         looked = list(map(look, texts, data))
         readings = self._rules.judged(looked)
         scores = verdict.scores(self._scorer, texts, readings, [each.views for each in looked]).tolist()
-        for number, ((digest, sketched), text) in enumerate(fresh):
+        for number, (digest, text, sketched) in enumerate(fresh):
             small, seen = data[number], prints[number]
             prompt, said = (round(score, SCORED) for score in scores[number])
             script = language.script(text, small)
@@ -199,6 +209,7 @@ class Reader:
                 self._sketcher.shingles(seen.runs) if sketched else (),
                 self._canaries.find(text),
                 seen.runs if sketched else _NO_RUNS,
+                sketched,
             )
 
     def _findings(self, text: str) -> tuple[tuple[str, int], ...]:
@@ -262,6 +273,7 @@ def reader(settings: ReadingSettings, key: str) -> Reader:
     made = _local.readers.get(name)
     if made is None:
         made = _local.readers[name] = Reader(settings, key)
+        gc.freeze()  # all that reads texts stays; looking at it again and again costs more than reading
     return made
 
 
