@@ -79,10 +79,10 @@ def parts(some: list[str]) -> dict[str, float]:
     voters = fingerprints.Voters(language.common_words())
     known, model, redactor = rules(READING), scorer(), Redactor()
     small = [text.lower().encode() for text in some]
-    views = [look(text).views for text in some]
+    looked = list(map(look, some))
     works: dict[str, Callable[[], Any]] = {
-        "views": lambda: [look(text) for text in some],
-        "rules": lambda: [known.match(each) for each in views],
+        "views": lambda: list(map(look, some)),
+        "rules": lambda: known.judged(looked),
         "model": lambda: model.scores(some),
         "findings": lambda: [redactor.find(text) for text in some],
         "fingerprints": lambda: fingerprints.prints(small, voters),
