@@ -66,6 +66,21 @@ def test_a_text_reads_the_same_in_any_company() -> None:
     assert garble().tails([]) == []
 
 
+def test_marks_over_letters_and_what_nobody_sees_are_left_out() -> None:
+    for mark in ("\u0336", "\u200b", "\u0301"):
+        marked = "".join(each + mark for each in ROUGH["prose"])
+        hidden = "".join(each + mark for each in SUFFIXES[0])
+        plain, told = garble().tails([marked, f"{REQUESTS[0]} {hidden}"])
+        assert plain is None
+        assert told and told.end <= len(REQUESTS[0]) + 1 + len(hidden)
+
+
+def test_signs_without_letters_are_no_tail() -> None:
+    assert garble().tails(
+        ["-.. --- . ... / - .... . / .--. .... .- .-. -- .- -.-. -.-- / --- -. / -- .- .. -."]
+    ) == [None]
+
+
 def test_however_long_a_text_is_only_its_end_is_looked_at() -> None:
     text = f"{'word ' * 200_000}{SUFFIXES[0]}"
     assert garble().tails([text])[0]

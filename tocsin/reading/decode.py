@@ -42,6 +42,9 @@ _ROT13 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
     "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm",
 )
+_VOWELS = "aeiouAEIOU"
+_MARK_BEFORE = re.compile(r"(?:^|\s)[.,!?]{1,3}[^\W\d_]")
+_MARK_BEHIND = re.compile(r"[^\W\d_][.,!?]{1,3}(?:\s|$)")
 _LEET = {ord(sign): letter for sign, letter in zip("034567890@$+", "oeasgtbgoast", strict=True)}
 _LEET_I = _LEET | dict.fromkeys(map(ord, "1!|"), "i")
 _LEET_L = _LEET | dict.fromkeys(map(ord, "1!|"), "l")
@@ -98,6 +101,21 @@ def escapes(text: str) -> str:
 def rot13(text: str) -> str:
     """Each letter thirteen further."""
     return text.translate(_ROT13)
+
+
+def rot13_by_vowels(text: str) -> str:
+    """The same, where that makes more vowels than there are."""
+    return rot13(text) if _many(text, _VOWELS.translate(_ROT13)) > _many(text, _VOWELS) else text
+
+
+def by_marks(text: str, undo: Callable[[str], str]) -> str:
+    """What was turned round, where more words have a mark before than behind them."""
+    before, behind = len(_MARK_BEFORE.findall(text)), len(_MARK_BEHIND.findall(text))
+    return undo(text) if before > behind else text
+
+
+def _many(text: str, letters: str) -> int:
+    return sum(map(text.count, letters))
 
 
 def backwards(text: str) -> str:

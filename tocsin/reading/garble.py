@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.reading.compiled import compiled
+from tocsin.reading.hidden import COMBINING, INVISIBLE
 
 TABLE = Path(__file__).with_name("garble.npz")
 BITS = 18  # of a run's number
 RUNS = 4  # that end at a character: of three, four and six characters, and of how eight are written
 WINDOW = 64  # bytes that are judged together
 SLACK = 24  # bytes that may follow: a stop, a closing mark, a word
+LETTERS = 0.4  # of a tail; drawings, Morse code and tables of signs have fewer
 BEFORE = 8  # bytes that the first run may reach back
 _LOOKED = WINDOW + SLACK + BEFORE
 
@@ -87,27 +89,33 @@ class Garble:
             for text, total, end in zip(texts, sums, ends, strict=True)
         ]
 
-    def _tail(self, text: str, total: int, end: int) -> Tail:
-        data = _last(text)
+    def _tail(self, text: str, total: int, end: int) -> Tail | None:
+        data, left = _last(text)
         stop = len(text.rstrip()) - len(data[end:].decode("utf-8", "ignore"))
-        start = stop - len(data[max(BEFORE, end - WINDOW) : end].decode("utf-8", "ignore"))
+        start = stop - left - len(data[max(BEFORE, end - WINDOW) : end].decode("utf-8", "ignore"))
+        start = max(0, start)
+        if sum(map(str.isalpha, text[start:stop])) < LETTERS * (stop - start):
+            return None
         suspected, sure = self._table.limits.tolist()
-        return Tail(max(0, start), stop, min(1.0, (total - suspected) / (sure - suspected)))
+        return Tail(start, stop, min(1.0, (total - suspected) / (sure - suspected)))
 
 
 def sums_of(texts: Sequence[str], weights: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The largest sum of a window near the end of each text, and where in its last bytes that window ends."""
     if not texts:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    last = [_last(text) for text in texts]
+    last = [_last(text)[0] for text in texts]
     raw = np.frombuffer(b"".join(last), np.uint8)
     return _sums(raw, np.cumsum([0, *map(len, last)]), weights)
 
 
-def _last(text: str) -> bytes:
-    """The bytes that are looked at; where a text is shorter, line breaks stand before it."""
-    near = text[-4 * _LOOKED :].rstrip()[-_LOOKED:].encode("utf-8", "replace")
-    return (b"\n" * BEFORE + near)[-_LOOKED:]
+def _last(text: str) -> tuple[bytes, int]:
+    """The bytes that are looked at, without marks over letters and what nobody sees, and how many characters
+    of that were left out; where a text is shorter, line breaks stand before it."""
+    near = text[-4 * _LOOKED :].rstrip()
+    plain = near if near.isascii() else COMBINING.sub("", INVISIBLE.sub("", near))
+    data = plain[-_LOOKED:].encode("utf-8", "replace")
+    return (b"\n" * BEFORE + data)[-_LOOKED:], len(near) - len(plain)
 
 
 @compiled

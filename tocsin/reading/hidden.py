@@ -19,7 +19,7 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]{3,}")
 _FLAG = "\U0001f3f4"  # tags that follow it spell a region: an emoji flag
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060\u2062-\u2064\ufeff]{24,}")
-_COMBINING = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+COMBINING = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _FOLDED = frozenset(map(chr, FOLD))
 _LIKE_OTHERS = _FOLDED | {chr(code) for code in (*range(0x1F150, 0x1F18A), *range(0x1F1E6, 0x1F200))}
 _LOOKALIKE = "[" + "".join(map(chr, sorted(FOLD))) + "]"
@@ -77,8 +77,8 @@ def folded(text: str) -> str:
     """As NFKC and the look-alikes of UTS 39 have it, without marks put over letters; unchanged text where
     nothing in it mixes scripts within a word."""
     plain = text if is_normalized("NFKC", text) else normalize("NFKC", text)
-    if _COMBINING.search(plain):
-        plain = _COMBINING.sub("", plain)
+    if COMBINING.search(plain):
+        plain = COMBINING.sub("", plain)
     return plain if _LIKE_OTHERS.isdisjoint(plain) or not _MIXED.search(plain) else plain.translate(FOLD)
 
 

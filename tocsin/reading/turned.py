@@ -41,17 +41,15 @@ _TURNED = """
 التعليمات السابقة تجاهل القواعد הוראות הקודמות התעלם
 """  # in letters that rot13 leaves alone
 
-# Of consonants, as vowels become n, r, v, b and h.
-_ROWS = r"(?:[b-df-hj-np-tv-xz]{4}[a-z]{0,8}[.,!?]?\s[^\n]{0,40}){2}"
+# Consonants in rows, as vowels become n, r, v, b and h; and marks before words.
+ROWS = r"(?:[b-df-hj-np-tv-xz]{4}[a-z]{0,8}[.,!?]?\s[^\n]{0,40}){2}"
 _MARK = r"[.,!?]{1,3}(?:[a-z]|[^\x00-\x7f])"
-_MARKS = rf"^\s?{_MARK}|(?:\s{_MARK}.{{0,120}}){{2}}"
+MARKS = rf"^\s?{_MARK}|(?:\s{_MARK}.{{0,120}}){{2}}"
 
 
 def _any(words: Iterable[str]) -> str:
     return "|".join(rf"\b{word}\b" for word in words)
 
 
-ROT13 = f"{_any(encode(word, 'rot13') for word in (_EITHER + _MOVED).split())}|{_ROWS}"
-REVERSED = "|".join(
-    (_any(word[::-1] for word in _EITHER.split()), *(word[::-1] for word in _TURNED.split()), _MARKS)
-)
+ROT13 = _any(encode(word, "rot13") for word in (_EITHER + _MOVED).split())
+REVERSED = "|".join((_any(word[::-1] for word in _EITHER.split()), *(word[::-1] for word in _TURNED.split())))

@@ -32,7 +32,9 @@ _SCREENS = {
     "html": "(?:&(?:#x?[0-9a-f]{1,7}|[a-z]{2,8});?[^&]{0,8}){4}",
     "escapes": r"(?:\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|u\{[0-9a-f]{1,6}\}|[0-7]{3})[^\\]{0,8}){4}",
     "rot13": turned.ROT13,
+    "rows": turned.ROWS,
     "reversed": turned.REVERSED,
+    "marks": turned.MARKS,
     "leet": r"[a-z][013457@$][a-z@$0-9].{0,40}[a-z0-9@$][013457@$][a-z]",
     "spaced": r"(?:(?:\b[a-z0-9@$]|[^\x00-\x7f]{2,3})[ .\-_*|/,~]{1,3}){7}(?:[a-z0-9]\b|[^\x00-\x7f])"
     r"|(?:^|\s)(?:[!-~] (?:  )?){8}",
@@ -48,7 +50,12 @@ _WHOLE: dict[str, tuple[tuple[str, Callable[[str], str]], ...]] = {
     "html": (("html", decode.entities),),
     "escapes": (("escapes", decode.escapes),),
     "rot13": (("rot13", decode.rot13),),
+    "rows": (("rot13", decode.rot13_by_vowels),),
     "reversed": (("reversed", decode.backwards), ("words_reversed", decode.words_backwards)),
+    "marks": (
+        ("reversed", partial(decode.by_marks, undo=decode.backwards)),
+        ("words_reversed", partial(decode.by_marks, undo=decode.words_backwards)),
+    ),
     "leet": (("leet", partial(decode.leet, words=WORDS)),),
     "spaced": (("spaced", partial(spacing.together, words=WORDS)),),
 }
@@ -58,7 +65,7 @@ NAMES = (
     "raw",
     *("base64", "base32", "hex", "binary", "codes", "morse", "tags", "selectors", "zero_width_bits"),
     *("folded", "stripped"),
-    *(name for steps in _WHOLE.values() for name, _ in steps),
+    *dict.fromkeys(name for steps in _WHOLE.values() for name, _ in steps),
 )
 
 

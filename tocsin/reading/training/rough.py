@@ -6,6 +6,7 @@ import re
 import string
 import tomllib
 from base64 import b32encode, b64encode, urlsafe_b64encode
+from codecs import encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ _WORD = re.compile("(?<![A-Za-z])[A-Za-z]{2,14}(?![A-Za-z])")
 _MARK = re.compile(r"[!-/:-@\[-`{-~]{1,4}")
 _LETTERS = string.ascii_letters + string.digits
 _STARTS = ("AKIA", "ghp_", "sk-", "xoxb-", "glpat-", "AIza", "pk_live_", "npm_", "SG.", "v1.", "eyJ")
+_LEET = str.maketrans("eoaist", "304157")
 _STARTING = "b c d f g h j k l m n p r s t v w z ch sh kr st tr pl sz cz dz ng nj"
 _VOWELS = "a e i o u y ä ö ü é á ia ei ou aa"
 _ENDING = "n s r l t m k ng st rk x"
@@ -80,6 +82,7 @@ def rough(random: Random, known: Vocabulary, many: int) -> Iterator[str]:
         "number": [str(random.randint(0, 10**digits)) for digits in range(1, 6) for _ in range(40)],
         "blob": [_plain(_blob(random)) for _ in range(20_000)],
         "run": [_plain(_run(random, words)) for _ in range(4000)],
+        "turned": [_plain(_turned(random, words[:1500])) for _ in range(4000)],
         "tongue": [_tongue(random) for _ in range(4000)],
     }
     for _ in range(many):
@@ -133,6 +136,20 @@ def _misspelt(random: Random, word: str) -> str:
     return random.choice(
         (word, word, word[:at] + word[at + 1 :], word[: at + 1] + word[at:], word[::-1][:2] + word[2:])
     )
+
+
+def _turned(random: Random, words: Sequence[str]) -> str:
+    """A sentence in another order or other letters, which views undo, or as in mockery."""
+    said = " ".join(random.choices(words, k=random.randint(6, 20))).capitalize() + random.choice(".?!")
+    ways = (
+        lambda: said[::-1],
+        lambda: encode(said, "rot13"),
+        lambda: " ".join(word[::-1] for word in said.split()),
+        lambda: " ".join(said),
+        lambda: "".join(letter.upper() if at % 2 else letter.lower() for at, letter in enumerate(said)),
+        lambda: said.translate(_LEET),
+    )
+    return random.choice(ways)()
 
 
 def _tongue(random: Random) -> str:
