@@ -13,11 +13,11 @@ class AdversarialSuffix(PromptDetector, frozen=True, kw_only=True):
 
     about: ClassVar[About] = About(
         title="Adversarial suffix or token soup",
-        detects="A message by the user with the marks of a suffix that was searched for by a machine "
-        "(brackets, backslashes, code words and run-together words in disorder), or with one token repeated "
-        "until it crowds out the rest.",
-        misses="Suffixes made to read fluently. Short ones. Suffixes that only the learned scorer sees are "
-        "told as known_attack.",
+        detects="A message by the user that ends in pieces of words and signs run together as nobody writes, "
+        "has the marks of a suffix that was searched for by a machine (brackets, backslashes, code words in "
+        "disorder), or repeats one token until it crowds out the rest.",
+        misses="Suffixes made to read fluently, those under some 40 bytes, and those that more than a short "
+        "sentence follows. Suffixes that only the learned scorer sees are told as known_attack.",
         reads=READS,
         owasp=("LLM01:2026", "LLM01:2025"),
         atlas=("AML.T0043.001", "AML.T0054"),
