@@ -29,7 +29,7 @@ from tocsin.reading.training.rough import rough, suffix, vocabulary
 from tocsin.reading.training.samples import Sample, distinct, load
 
 SUSPECTED, SURE = 0.004, 0.0005  # of what is not data in sources that were left out, and
-OF_A_SOURCE, LEAST = 0.003, 300  # of any of them that is sure, where it has so many texts
+OF_A_SOURCE, LEAST = 0.003, 1000  # of any of them that is sure, where it has so many texts
 SUFFIXES, ROUGH = 60_000, 70_000
 READ, PART = 6000, 1500  # characters of a text, and of a part of a file
 FOLDS, ROUNDS, STRIDE = 4, 5, 24
