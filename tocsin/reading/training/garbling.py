@@ -204,7 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     all_ = texts(options.folders, options.wheel, options.seed)
     sums = left_out(all_, options.seed)
     suspected, sure = limits(sums)
-    say("| source | texts | suspected | sure |\n|---|---|---|---|")
+    say("| source | texts | suspected | sure |")
+    say("|---|---|---|---|")
     for name, of_source in sorted(sums.items()):
         shares = ((of_source >= limit).mean() if len(of_source) else 0.0 for limit in (suspected, sure))
         say(f"| {name} | {len(of_source):,} | {' | '.join(f'{share:.2%}' for share in shares)} |")
