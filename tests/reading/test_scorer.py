@@ -137,7 +137,6 @@ def test_compiled_code_trusts_no_sizes_of_a_file(shipped: Scorer) -> None:
         model._replace(keys=model.keys[:-1]),
         model._replace(keys=np.ones_like(model.keys)),
         model._replace(kinds=np.full_like(model.kinds, features.KINDS)),
-        model._replace(common=model.common[1:]),
         model._replace(attack=model.attack.astype(np.int32)),
         model._replace(judges=model.judges[:1]),
     ):
@@ -198,7 +197,7 @@ def test_sentences_and_lines_open() -> None:
 
 def test_kinds_are_of_two_words_before_one_before_its_stem() -> None:
     entries = {features.key("set aside"): 1, features.key("set"): 2, features.key("instr*"): 3}
-    known = features.lexicon(entries, np.zeros(0, np.uint64))
+    known = features.lexicon(entries)
     raw = features.joined([b"set aside instructions, a set of instruments aside"])
     kinds = features.table(*raw, known)[1]
     assert kinds.tolist() == [1, 0, 3, 0, 2, 0, 3, 0]
@@ -218,7 +217,28 @@ def test_features_of_any_text_lie_in_the_table(text: str) -> None:
     assert ((found >= 0) & (found < 1 << features.BITS)).all()
 
 
+def test_usual_words_have_no_shape_and_unusual_ones_have() -> None:
+    known = features.lexicon({})
+    usual = ["Hier wohnt niemand mehr", "\u6211\u4eec\u6628\u5929\u53bb"]
+    for text, last in ((usual[0], 0), (usual[1], 0), ("one two-Three !!four", 1)):
+        found = features.table(*features.joined([text.encode()]), known)[0]
+        assert (found[-1, 6] != 0) == bool(last), text
+
+
+def test_a_kind_is_seen_with_the_word_that_opens_its_sentence_and_with_the_next_word() -> None:
+    known = features.lexicon({features.key("drop"): 1})
+    rows = {
+        text: features.table(*features.joined([text.encode()]), known)[0][:, 7]
+        for text in ("how to drop it", "now we drop it", "how to drop us", "One. how to drop it")
+    }
+    how, now, us, second = rows.values()
+    assert how[2] != now[2]
+    assert how[2] == us[2] == second[3]
+    assert how[3] == now[3] != us[3]
+    assert not how[:2].any()
+
+
 @cache
 def shipped_lexicon() -> features.Lexicon:
     model = Scorer.load().model
-    return features.Lexicon(model.keys, model.kinds, model.common)
+    return features.Lexicon(model.keys, model.kinds)

@@ -86,7 +86,7 @@ def test_what_nobody_could_read_as_it_was_written_is_judged_as_it_reads() -> Non
     struck = "".join(f"{each}\u0336" for each in plain)
     (hidden,) = Scorer.load().read([plain], [True]).score
     assert _judged(struck) == pytest.approx(hidden)
-    assert Scorer.load().read([struck]).score[0] > hidden
+    assert Scorer.load().read([struck]).score[0] != pytest.approx(hidden)
 
 
 def test_text_whose_marks_alone_are_folded_was_not_hidden() -> None:

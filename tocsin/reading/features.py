@@ -26,7 +26,7 @@ REACH = 8  # words between two kinds that still belong together
 CLOSE = 4  # words between a kind and a word that may belong to it
 KINDS = 64  # at most, and one less
 SLOTS = 1 << 13  # of the table of kinds
-KNOWN = 18  # bits of the number under which a word is marked as common
+MEMORY = 5  # numbers that are kept from one word to the next
 _TAIL = 3
 _BLOB, _STRANGE = 24, 255  # bytes; longer runs are no words, and have a shape of their own
 
@@ -36,8 +36,8 @@ SIDES = 7
 _U = np.uint64
 _A, _B, _C = _U(0x9E3779B97F4A7C15), _U(0xC2B2AE3D27D4EB4F), _U(0xD6E8FEB86659FD93)
 _SALT = np.array([0x9E3779B97F4A7C15 * (2 * n + 1) % (1 << 64) for n in range(FEATURES)], np.uint64)
-_FOLD, _DOWN, _KNOWN_DOWN = _U(32), _U(64 - BITS), _U(64 - KNOWN)
-_NONE, _ONE, _THREE, _SEVEN, _EIGHT, _FIFTEEN = _U(0), _U(1), _U(3), _U(7), _U(8), _U(15)
+_FOLD, _DOWN = _U(32), _U(64 - BITS)
+_NONE, _ONE, _EIGHT = _U(0), _U(1), _U(8)
 _SLOT_MASK, _FORM_MASK = _U(SLOTS - 1), _U(0xFFFFFF)
 
 # What a byte is: nothing of a word, a letter of one, or the first of a character: a mark or a word by itself.
@@ -48,17 +48,22 @@ _SORT[[*range(97, 123), 95]] = _LETTER
 _SORT[65:91] = _CAPITAL
 _SORT[48:58] = _DIGIT
 _SORT[[0xC2, 0xE0, *range(0xE2, 0xEE), 0xEF]] = _MARK
+_SMALL, _LARGE, _SIGN = (
+    _U(_LETTER * 36),
+    _U(_CAPITAL * 32 + _LETTER * 4),
+    _U(_MARK * 32 + _LETTER * 4),
+)
+_BYTE, _BLANK = _U(0xFF), _U(32 * int(_A) % (1 << 64))
 _MASK = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # keeps the first bytes of eight
 _STOP = np.zeros(256, np.bool_)
 _STOP[[*b".!?;:\n\r"]] = True
 
 
 class Lexicon(NamedTuple):
-    """Which kind of word a word is, by its hash, and which words are common."""
+    """Which kind of word a word is, by its hash."""
 
     keys: Hashes
     kinds: Bytes
-    common: Bytes  # bits
 
 
 def parts(text: str) -> list[bytes]:
@@ -179,11 +184,11 @@ def sort(words: Hashes, count: int, keys: Hashes, kinds: Bytes) -> None:
 
 
 @compiled
-def numbers(words: Hashes, at: int, memory: Hashes, common: Bytes, out: Integers) -> None:
+def numbers(words: Hashes, at: int, memory: Hashes, out: Integers) -> None:
     """The features of the next word; `memory` is kept from one to the next of a text, zeros at first.
 
-    It holds the last two kinds, where the last of them stood, how the last words were written and which of
-    them were common.
+    It holds the last two kinds, where the last of them stood, how the last words were written, and the word
+    that opened the sentence. Words as most text has them, small and with a blank between, have no shape.
     """
     word, stem, kind, opens = words[at, WORD], words[at, STEMS], words[at, KIND], words[at, OPENS]
     gap, shape = words[at, GAP], words[at, SHAPE]
@@ -194,9 +199,9 @@ def numbers(words: Hashes, at: int, memory: Hashes, common: Bytes, out: Integers
     distance = _U(at) - memory[2]
     near = memory[0] if distance <= _U(REACH) else _NONE
     far = memory[1] if near != _NONE else _NONE
-    bit = word * _B >> _KNOWN_DOWN
-    strange = _ONE ^ (_U(common[bit >> _THREE]) >> (bit & _SEVEN) & _ONE)
-    run = (memory[4] << _ONE & _FIFTEEN) | strange
+    kind_before = words[at - 1, KIND] if at > 0 else _NONE
+    if opens != _NONE:
+        memory[4] = word
     values = (
         word,
         word * _A + (opens if opens != _NONE else before) * _B,
@@ -205,7 +210,7 @@ def numbers(words: Hashes, at: int, memory: Hashes, common: Bytes, out: Integers
         stem * _A + stem_before * _B + stem_farther * _C,
         words[at, TAIL] * _A + opens,
         memory[3] * _A + shape * _B + gap,
-        run * _A + shape * _B + gap,
+        kind * _A + memory[4] * _C if kind != _NONE else kind_before * _B + word * _C,
         kind * _A + near * _B + opens * _C,
         kind * _A + near * _B + far * _C,
         kind * _A + before * _B,
@@ -214,14 +219,20 @@ def numbers(words: Hashes, at: int, memory: Hashes, common: Bytes, out: Integers
     for each in range(FEATURES):
         value = values[each]
         out[each] = int(((value ^ value >> _FOLD) * _SALT[each]) >> _DOWN)
+    last = memory[3] & _BYTE
+    if shape == _SMALL and gap == _BLANK and last in (_SMALL, _LARGE):
+        out[6] = 0
+    if shape == _SIGN and last == _SIGN and gap == _NONE:
+        out[6] = 0
     if kind == _NONE:
         out[8] = out[9] = out[10] = 0
+        if kind_before == _NONE:
+            out[7] = 0
     if near == _NONE or distance > _U(CLOSE):
         out[11] = 0
     if kind != _NONE:
         memory[1], memory[0], memory[2] = near, kind, _U(at)
     memory[3] = (memory[3] << _EIGHT ^ shape) & _FORM_MASK
-    memory[4] = run
 
 
 def joined(texts: Sequence[bytes]) -> tuple[Bytes, Hashes]:
@@ -238,9 +249,9 @@ def table(raw: Bytes, eights: Hashes, known: Lexicon) -> tuple[NDArray[np.int32]
     count = read(raw, eights, 0, len(raw), words)
     sort(words, count, known.keys, known.kinds)
     found = np.empty((count, FEATURES), np.int32)
-    memory, out = np.zeros(5, np.uint64), np.empty(FEATURES, np.int64)
+    memory, out = np.zeros(MEMORY, np.uint64), np.empty(FEATURES, np.int64)
     for at in range(count):
-        numbers(words, at, memory, known.common, out)
+        numbers(words, at, memory, out)
         for each in range(FEATURES):
             found[at, each] = out[each]
     return found, words[:count, KIND].copy()
@@ -280,14 +291,12 @@ def key(entry: str) -> int:
     return int((found[:1, WORD] * _A + found[1:2, WORD] * _B)[0])
 
 
-def lexicon(entries: dict[int, int], common: Hashes) -> Lexicon:
-    """The tables of kinds by key, and of the hashes of common words."""
+def lexicon(entries: dict[int, int]) -> Lexicon:
+    """The table of kinds by key."""
     keys, kinds = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
     for entry, kind in sorted(entries.items()):
         slot = (entry * int(_A) % (1 << 64) >> 32) % SLOTS
         while keys[slot]:
             slot = (slot + 1) % SLOTS
         keys[slot], kinds[slot] = entry, kind
-    bits = np.zeros(1 << KNOWN, np.uint8)
-    bits[(common * _B >> _KNOWN_DOWN).astype(np.int64)] = 1
-    return Lexicon(keys, kinds, np.packbits(bits, bitorder="little"))
+    return Lexicon(keys, kinds)

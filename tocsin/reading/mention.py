@@ -29,9 +29,13 @@ _BEFORE = re.compile(
 _VALUE = re.compile(rb"\"\s?:\s?\"[^\"]{0,24}$")  # of a key in JSON
 # A quotation mark with talk or code before it, then a word or two at most.
 _OPENED = re.compile(
-    rb"(?:[a-z0-9,]|[\[(=,]) ?(?:[\"'\x60]|\xe2\x80[\x98\x9c\x9e]|\xc2\xab)[%*^ ]{0,2}(?:[a-z]{1,12} ){0,2}$"
+    rb"(?:[a-z0-9,\[(=\x80-\xff] ?(?:[\"'\x60]|\xe2\x80[\x98\x9c\x9e])"
+    rb"|[a-z0-9,:(\x80-\xff] ?(?:\xe2\x80\x9e|\xc2\xab|\xe3\x80[\x8c\x8e]))"
+    rb"[%*^ ]{0,2}(?:[a-z\x80-\xff]{1,24} ){0,2}[\x80-\xff]{0,30}$"
 )
-_CLOSED = re.compile(rb"[^\"'\x60\n\xe2\xc2]{0,32}(?:[\"'\x60]|\xe2\x80[\x99\x9c\x9d]|\xc2\xbb)")
+_CLOSED = re.compile(
+    rb"[^\"'\x60\n\xe2\xc2]{0,96}?(?:[\"'\x60]|\xe2\x80[\x99\x9c\x9d]|\xc2\xbb|\xe3\x80[\x8d\x8f])"
+)
 _AFTER = re.compile(
     rb"[^.!?\n\"]{0,16}[\"',]{1,2} ?(?:says|said|wrote|writes|whispered|explained|shouted|argues|argued) "
 )

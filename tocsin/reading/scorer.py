@@ -24,19 +24,22 @@ from tocsin.reading import features
 from tocsin.reading.compiled import compiled
 from tocsin.reading.features import FEATURES, Bytes, Hashes, Integers, Lexicon
 
-BLOCK = 16  # words
-BLOCKS = 3  # in a window; one is a window as well
+BLOCK = 8  # words
+NARROW, WIDE = 2, 6  # blocks of a window
 LEAST = 8  # words that a shorter text counts as
 TOGETHER = 1 << 18  # bytes of parts that are read in one pass
 MODEL = Path(__file__).with_name("model.npz")
 LARGEST = 8 << 20  # bytes of a model's file
-FORMAT = 2
+FORMAT = 3
 FLAGGED = 0.5  # the one threshold: a model is calibrated to it
 LIMIT = 1200  # of a weight: FEATURES of them fit into 16 bits together
 DATA = frozenset({"tool", "retrieved"})  # roles in whose texts an instruction has no place
-FIGURES = ("best", "whole", "instruction", "excess")
+FIGURES = ("best", "whole", "instruction", "excess", "brevity")
 """What a text is judged by: how much its best window and all of it read like an attack, how much its most
-instruction-like window reads like an instruction, and by how much that is more than the text as a whole."""
+instruction-like window reads like an instruction, by how much that is more than the text as a whole, and from
+how few windows it was chosen (the negative logarithm)."""
+JUDGES = ("said", "data", "misplaced")
+"""What is said to a model; an attack where data belongs; there, an order that would be harmless elsewhere."""
 
 Floats = NDArray[np.float64]
 _CERTAIN = 40.0  # log odds
@@ -69,11 +72,10 @@ class Model(NamedTuple):
     instruction: NDArray[np.int16]
     units: Floats  # of the two tables' integers
     bias: Floats  # of the two
-    judges: Floats  # weights of FIGURES and a constant: a row for what is said to a model, a row for data
+    judges: Floats  # weights of FIGURES and a constant: a row for each of JUDGES
     hidden: Floats  # log odds that text which was hidden has more
     keys: Hashes
     kinds: Bytes
-    common: Bytes
     about: dict[str, Any]
 
     def pack(self) -> bytes:
@@ -106,11 +108,10 @@ class Model(NamedTuple):
             "instruction": ((entries,), np.int16),
             "units": ((2,), np.float64),
             "bias": ((2,), np.float64),
-            "judges": ((2, len(FIGURES) + 1), np.float64),
+            "judges": ((len(JUDGES), len(FIGURES) + 1), np.float64),
             "hidden": ((1,), np.float64),
             "keys": ((slots,), np.uint64),
             "kinds": ((slots,), np.uint8),
-            "common": ((1 << features.KNOWN >> 3,), np.uint8),
         }
         arrays = {name: array for name, array in self._asdict().items() if name != "about"}
         given = {name: (array.shape, array.dtype) for name, array in arrays.items()}
@@ -142,7 +143,7 @@ class Scorer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.about = model.about
-        self._lexicon = Lexicon(model.keys, model.kinds, model.common)
+        self._lexicon = Lexicon(model.keys, model.kinds)
         # Both weights of a feature in one number, fetched together; they stay apart when all are added.
         self._table = (model.attack.astype(np.int32) << 16) + model.instruction
         self._table[0] = 0
@@ -196,22 +197,22 @@ def _sums(
 
     Windows go a block further each; the last ones go to the end, a short text has one.
     """
-    most = features.PART // BLOCK + BLOCKS + 1
+    most = features.PART // BLOCK + WIDE + 1
     words = np.empty((min(features.PART, ends[-1]) + 1, features.SIDES), np.uint64)
     blocks, present = np.empty((2, most), np.int64), np.empty(most, np.uint64)
-    memory, out = np.empty(5, np.uint64), np.empty(FEATURES, np.int64)
+    memory, out = np.empty(features.MEMORY, np.uint64), np.empty(FEATURES, np.int64)
     found = np.zeros((len(ends), 5), np.float64)
     begin = 0
     for text in range(len(ends)):
         count = features.read(raw, eights, begin, ends[text], words)
         begin = ends[text]
         features.sort(words, count, known.keys, known.kinds)
-        used = count // BLOCK + BLOCKS
+        used = count // BLOCK + WIDE
         blocks[:, :used] = 0
         present[:used] = 0
         memory[:] = 0
         for at in range(count):
-            features.numbers(words, at, memory, known.common, out)
+            features.numbers(words, at, memory, out)
             total = 0
             for each in range(FEATURES):
                 total += weights[out[each]]
@@ -229,35 +230,39 @@ def _sums(
 @compiled
 def _rows(sums: Floats, units: Floats, bias: Floats) -> Floats:
     """FIGURES of each text, by its sums; no numbers where there are no words."""
-    found = np.empty((len(sums), 4), np.float64)
+    found = np.empty((len(sums), len(FIGURES)), np.float64)
     for text in range(len(sums)):
         attack, attacks, instruction, instructions, count = sums[text]
         # What a window of the usual size would have, were the text the same throughout.
-        usual = np.sqrt(max(count / (BLOCK * BLOCKS), 1.0))
+        windows = max(count / (BLOCK * WIDE), 1.0)
+        usual = np.sqrt(windows)
         found[text, 0] = attack * units[0] + bias[0]
         found[text, 1] = attacks / usual * units[0] + bias[0]
         found[text, 2] = instruction * units[1] + bias[1]
         found[text, 3] = (instruction - instructions / usual) * units[1]
+        found[text, 4] = -np.log(windows)
         if count == 0:
             found[text, :2] = np.nan
-            found[text, 2:] = -np.inf
+            found[text, 2:4] = -np.inf
     return found
 
 
 @compiled
 def _judge(figures: Floats, owners: Integers, odds: Floats, judges: Floats, found: Floats) -> None:
-    """Of each text the highest log odds by each judge, within bounds, and the highest last two figures; each
-    judge is linear in the figures. What has no words is not judged."""
+    """Of each text the highest log odds, as said to a model and as data, within bounds, and the highest
+    figures of instructions. Each judge is linear in the figures; what has no words is not judged."""
     for part in range(len(figures)):
         text = owners[part]
-        for judge in range(2):
+        for judge in range(len(JUDGES)):
             total = judges[judge, -1] + odds[text]
-            for figure in range(4):
+            for figure in range(len(FIGURES)):
                 if judges[judge, figure] != 0:
                     total += figures[part, figure] * judges[judge, figure]
             if not np.isnan(total):
-                found[judge, text] = max(found[judge, text], min(max(total, -_CERTAIN), _CERTAIN))
-            found[2 + judge, text] = max(found[2 + judge, text], figures[part, 2 + judge])
+                side = min(judge, 1)
+                found[side, text] = max(found[side, text], min(max(total, -_CERTAIN), _CERTAIN))
+        for figure in range(2, 4):
+            found[figure, text] = max(found[figure, text], figures[part, figure])
 
 
 @compiled
@@ -265,9 +270,10 @@ def _best(blocks: Integers, present: Hashes, pairs: Integers, count: int) -> tup
     """For both heads the score of the best window: its words, and every two kinds that are in it."""
     here = np.empty(features.KINDS, np.int64)
     attack, instruction = -np.inf, -np.inf
-    short = (count - 1) // BLOCK + 1 if count > BLOCK else 0
-    for number in range(short + max((count - 1) // BLOCK + 2 - BLOCKS, 1)):
-        at, wide = (number, 1) if number < short else (number - short, BLOCKS)
+    used = (count - 1) // BLOCK + 1
+    short = used + 1 - NARROW if count > BLOCK * NARROW else 0
+    for number in range(short + max(used + 1 - WIDE, 1)):
+        at, wide = (number, NARROW) if number < short else (number - short, WIDE)
         many, first, second, kind, kinds = 0, 0, 0, 0, _NO_KINDS
         for block in range(at, at + wide):
             first += blocks[0, block]

@@ -19,7 +19,7 @@ from tocsin.reading.training.traces import Caught
 
 RATES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05)  # of false positives, at which recall is told
 _BINS = 10
-_OUTER, _INNER = 4, 6  # folds of sources: what is left out, and what is left out again to calibrate
+_OUTER, _INNER = 4, 4  # folds of sources: what is left out, and what is left out again to calibrate
 
 
 class Scores(NamedTuple):

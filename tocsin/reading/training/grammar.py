@@ -16,6 +16,7 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from pathlib import Path
+from pydoc_data.topics import topics
 from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -34,10 +35,13 @@ FILES = (
     "talk",
     "decoys",
     "calm",
+    "senses",
+    "notices",
+    "worded",
     "mentions",
     "records",
 )
-TONGUES = ("tongues", "everyday", "foreign")
+TONGUES = ("tongues", "everyday", "foreign", "world")
 ABROAD = ("abroad", "afar", "overseas")  # whole texts by language
 _ABROAD = {
     "asked": (False, "user"),
@@ -46,10 +50,32 @@ _ABROAD = {
     "planted": (True, "tool"),
 }
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
+SENSE, TOLD, PLANTED = "sense", "told", "planted"
+"""What users ask in the words of attacks, what data tells people to do, and attacks amid such data."""
 _EACH = 300  # texts of a family, times its share
-_FOREIGN = {"attack": 60, "benign": 160}  # texts of a language
+MANUAL = "manual"
+BARE = "bare_request"  # attacks by their place alone, as prompts harmless
+_PLACED = (
+    "{@carrier:asked}",
+    "{@carrier:asked}",
+    "{@carrier:asked}",
+    "{said} {asked}",
+    "{asked} {said} {said}",
+    "{said} {said} {asked} {said}",
+    "{n_mail}\n{asked}",
+    "{n_article} {asked}",
+    "{n_record}\n{asked}\n{n_record}",
+    "{n_rule} {n_rule} {asked} {n_rule}",
+    "{n_doc}\n\n{n_doc}\n\n{asked}\n\n{n_doc}\n\n{n_doc}",
+    "{n_article} {n_article} {said} {asked} {n_article} {n_article} {said} {n_article}",
+    "{n_mail}\n\n---\n{n_mail}\n{asked}\n\n---\n{n_mail}\n\n---\n{n_mail}",
+    "{n_record}\n{n_record}\n{n_record}\n{n_record}\n{asked}\n{n_record}\n{n_record}\n{n_record}",
+)
+_PAGE = 1200  # characters
+_FOREIGN = {"attack": 100, "benign": 120, SENSE: 80, TOLD: 80, PLANTED: 40}  # texts of a language
 _PLAIN = 60  # texts of a language that are its commonest words, which say nothing
 _BESIDE = ("{a} {b}{c}.", "{a} {b}. {d}", "{d}", "{d} {d}", "{a} {b} {c}. {d}", "{a} {b}", "{d} {a} {b}{c}")
+_AMID = ("{told} {attack}", "{told} {ploy} {told}", "{told} {told} {worded} {told}", "{attack} {told}")
 _GLUED = frozenset({"zh", "ja", "ko"})
 _SLOT = re.compile(r"\{\{|\}\}|\{([@~]?)([^{}:]+)(?::([^{}]+))?\}")
 _DOUBLED = re.compile(r"(?<!\.)([.!?])\.(?!\.)")
@@ -189,10 +215,31 @@ def samples(seed: int, scale: float = 1.0) -> Iterator[Sample]:
                 lists = {**all.lists, **table, "name": [random.choice(all.lists["name"])]}
                 text = _foreign(language, side, lists, random)
                 one = f"{OWN}-{language}-{side}-{number}"
-                yield Sample(one, text, side == "attack", OWN, TONGUE, language, "user", one)
+                kind = side if side in (SENSE, TOLD) else TONGUE
+                role = "tool" if side in (TOLD, PLANTED) else "user"
+                yield Sample(one, text, side in ("attack", PLANTED), OWN, kind, language, role, one)
 
+    yield from _manual(scale)
     yield from _plain(seed, scale)
     yield from _coded(seed, scale)
+
+
+def misplaced(asked: Sequence[Sample], seed: int) -> Iterator[Sample]:
+    """What users were seen to ask, in carriers: harmless but for its place, and of the prompt's source."""
+    lists = grammar().lists
+    for sample in asked:
+        random = Random(f"{seed} {sample.source} {sample.id} misplaced")
+        said = sample.text.replace("{", "{{").replace("}", "}}")
+        text = _tidy(expand(random.choice(_PLACED), {**lists, "asked": [said]}, random))
+        yield sample._replace(id=f"{sample.id} misplaced", text=text, attack=True, type=BARE, role="tool")
+
+
+def _manual(scale: float) -> Iterator[Sample]:
+    """Python's reference, cut into documents: prose that tells people what to do, as no grammar makes it."""
+    for name, text in sorted(topics.items()):
+        for number, at in enumerate(range(0, int(len(text) * min(scale, 1)), _PAGE)):
+            one = f"{OWN}-{name}-{number}"
+            yield Sample(one, text[at : at + _PAGE], False, OWN, MANUAL, "en", "retrieved", one)
 
 
 def _plain(seed: int, scale: float) -> Iterator[Sample]:
@@ -219,6 +266,11 @@ def _coded(seed: int, scale: float) -> Iterator[Sample]:
 
 def _foreign(language: str, side: str, lists: Lists, random: Random) -> str:
     """One to three sentences of a language, or a sentence composed of its parts."""
+    if side in (SENSE, TOLD):
+        many = random.choice((1, 1, 1, 2, 2, 3, 5))
+        return _tidy(expand(" ".join([f"{{{side}}}"] * many), lists, random))
+    if side == PLANTED:
+        return _tidy(expand(random.choice(_AMID), lists, random))
     templates = [f"{{{side}}}", f"{{{side}}} {{{side}}}", f"{{benign}} {{{side}}}", f"{{ask}} {{{side}}}"]
     templates.append(f"{{everyday}} {{{side}}}")
     if side == "attack":
@@ -229,6 +281,9 @@ def _foreign(language: str, side: str, lists: Lists, random: Random) -> str:
             "{attack} {ploy}",
             "{everyday} {ploy}",
             "{everyday} {everyday} {ploy}",
+            *("{worded}",) * 6,
+            "{worded} {attack}",
+            "{everyday} {worded}",
         ]
     if side == "benign":
         templates += [" ".join(["{everyday}"] * many) for many in (1, 1, 1, 2, 3, 4, 6, 9)]

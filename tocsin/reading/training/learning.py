@@ -15,31 +15,35 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tocsin.reading import features
 from tocsin.reading.features import Integers, Lexicon
 from tocsin.reading.rules import Rules
-from tocsin.reading.scorer import BLOCK, BLOCKS, FIGURES, FLAGGED, LEAST, LIMIT, Floats, Model, Scorer
+from tocsin.reading.scorer import (
+    BLOCK,
+    FIGURES,
+    JUDGES,
+    LEAST,
+    LIMIT,
+    NARROW,
+    WIDE,
+    Floats,
+    Model,
+    Scorer,
+)
 from tocsin.reading.training import grammar
-from tocsin.reading.training.samples import OWN, Sample, balanced, components, distinct, weights
-from tocsin.reading.verdict import merged
+from tocsin.reading.training.calibration import NO_PROMPT, Flags, Judged, calibrate, kept
+from tocsin.reading.training.samples import OWN, Sample, balanced, components, distinct
 
 FOLDS = 6  # of sources, for calibration
 WINDOWS = 6  # of a text that are learnt from, evenly spread
+LOOKED = 8  # of a text in which the attack has to be found
 LARGE = 1200  # texts of one source and label that are learnt from
 SHARED = 3  # groups of samples a feature must be in: what only one source has is of that source
-COMMON = 4  # texts a word must be in to be common
-BARE = "bare_request"  # attacks by their place alone, as prompts harmless: for the judge of data only
-POOLED, MEAN = 0.005, 0.010  # false positives beside those of rules: of all text, and the mean of sources
-CAP = 0.05  # of a source counts at most, or one that a fold knows nothing of would decide for all
-HIDDEN = 0.02  # of text that was hidden
-_FEW = 60  # a source of fewer says little
+ASKED = 100  # prompts of a source that are put where data belongs
+SHORT = 200  # characters of such a prompt
 _PENALTY = 3e-6
-_ROUNDS = 5
-_NO_PROMPT = frozenset({"document", "llm_output", "pii_text", "secret_test", "mail"})
-
-Flags = NDArray[np.bool_]
+_FIRST, _ROUNDS = 2, 5  # of a fit that only tells windows apart, and of one that counts
 
 
 class Trainer(NamedTuple):
@@ -54,11 +58,8 @@ class Trainer(NamedTuple):
     group: Integers  # components of sources, and families of our own making
 
 
-def lexicon(texts: Sequence[str] = ()) -> Lexicon:
-    """The kinds of words of lexicon.toml, and the words that are common in texts.
-
-    A word in two kinds belongs to the first.
-    """
+def lexicon() -> Lexicon:
+    """The kinds of words of lexicon.toml; a word in two kinds belongs to the first."""
     with Path(__file__).with_name("lexicon.toml").open("rb") as file:
         table: dict[str, dict[str, str]] = tomllib.load(file)
     known: dict[int, int] = {}
@@ -66,11 +67,7 @@ def lexicon(texts: Sequence[str] = ()) -> Lexicon:
         for entries in languages.values():
             for entry in entries.split(","):
                 known.setdefault(features.key(entry.strip()), number)
-    seen: Counter[int] = Counter()
-    for text in texts:
-        seen.update(np.unique(features.words(text)[:, features.WORD]).tolist())
-    common = [word for word, count in seen.items() if count >= COMMON]
-    return features.lexicon(known, np.array(common, np.uint64))
+    return features.lexicon(known)
 
 
 def chosen(samples: Sequence[Sample], seed: int) -> list[Sample]:
@@ -83,7 +80,20 @@ def chosen(samples: Sequence[Sample], seed: int) -> list[Sample]:
         taken[sample.source, sample.attack] += 1
         if taken[sample.source, sample.attack] <= LARGE:
             kept.add(sample)
-    return [sample for sample in usable if sample in kept] + distinct(grammar.samples(seed))
+    learnt = [sample for sample in usable if sample in kept]
+    return learnt + distinct([*grammar.misplaced(_asked(ordered), seed), *grammar.samples(seed)])
+
+
+def _asked(ordered: Sequence[Sample]) -> list[Sample]:
+    """Short harmless prompts, some of each source."""
+    taken: Counter[str] = Counter()
+    found = []
+    for sample in ordered:
+        if _side(sample) == 1 and len(sample.text) <= SHORT and "\n" not in sample.text.strip():
+            taken[sample.source] += 1
+            if taken[sample.source] <= ASKED:
+                found.append(sample)
+    return found
 
 
 def prepare(given: Sequence[Sample], seed: int) -> Trainer:
@@ -91,8 +101,8 @@ def prepare(given: Sequence[Sample], seed: int) -> Trainer:
     roots, samples = components(given), chosen(given, seed)
     groups = [f"{OWN} {sample.type}" if sample.source == OWN else roots[sample.source] for sample in samples]
     names = sorted(set(groups))
-    words = lexicon([sample.text for sample in samples if not sample.attack])
-    matrix, texts = _matrix([sample.text for sample in samples], words)
+    words = lexicon()
+    matrix, texts = _matrix(samples, words)
     group = np.array([names.index(group) for group in groups])
     matrix.data[~_shared(matrix, group[texts])[matrix.indices]] = 0
     matrix.eliminate_zeros()
@@ -107,13 +117,13 @@ def prepare(given: Sequence[Sample], seed: int) -> Trainer:
     )
 
 
-def _matrix(texts: Sequence[str], words: Lexicon) -> tuple[Any, Integers]:
+def _matrix(samples: Sequence[Sample], words: Lexicon) -> tuple[Any, Integers]:
     from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
     columns, owners, sizes, lengths = [], [], [], []
-    for number, text in enumerate(texts):
-        found, kinds = features.table(*features.joined(features.parts(text)[:1]), words)
-        for window in _spread(len(found)):
+    for number, sample in enumerate(samples):
+        found, kinds = features.table(*features.joined(features.parts(sample.text)[:1]), words)
+        for window in _spread(len(found), LOOKED if sample.attack and sample.data else WINDOWS):
             columns += [found[window].ravel(), features.pairs(kinds[window])]
             owners.append(number)
             sizes.append(len(found[window]))
@@ -126,22 +136,15 @@ def _matrix(texts: Sequence[str], words: Lexicon) -> tuple[Any, Integers]:
     return matrix, np.array(owners)
 
 
-def _spread(count: int) -> list[slice]:
-    """At most `WINDOWS` windows of each width of a text of so many words."""
+def _spread(count: int, most: int) -> list[slice]:
+    """At most so many windows of each width of a text of `count` words."""
     found = []
-    for wide in (1, BLOCKS) if count > BLOCK else (BLOCKS,):
+    for wide in (NARROW, WIDE) if count > BLOCK * NARROW else (WIDE,):
         many = max((count - 1) // BLOCK + 2 - wide, 1)
-        places = {at * (many - 1) // (WINDOWS - 1) for at in range(WINDOWS)}
-        chosen = range(many) if many <= WINDOWS else sorted(places)
+        places = {at * (many - 1) // (most - 1) for at in range(most)}
+        chosen = range(many) if many <= most else sorted(places)
         found += [slice(at * BLOCK, (at + wide) * BLOCK) for at in chosen]
     return found
-
-
-class Judged(NamedTuple):
-    """What is calibrated: the two judges, and the odds of hidden text."""
-
-    judges: Floats
-    hidden: Floats
 
 
 class Heads(NamedTuple):
@@ -170,7 +173,6 @@ class Heads(NamedTuple):
                 *judged,
                 words.keys,
                 words.kinds,
-                words.common,
                 about,
             )
         )
@@ -185,7 +187,7 @@ def fit(trainer: Trainer, learnt: Flags) -> Heads:
 
 def _attack_head(trainer: Trainer, learnt: Flags) -> tuple[Floats, float]:
     """Twice: the second time an attack's windows count by how much they look like the attack."""
-    learnt = learnt & np.array([sample.type != BARE for sample in trainer.samples])
+    learnt = learnt & np.array([sample.type != grammar.BARE for sample in trainer.samples])
     numbers = np.flatnonzero(learnt).tolist()
     weight = np.zeros(len(learnt))
     weight[numbers] = balanced([trainer.samples[number] for number in numbers])
@@ -193,7 +195,7 @@ def _attack_head(trainer: Trainer, learnt: Flags) -> tuple[Floats, float]:
     texts, matrix = trainer.texts[rows], trainer.matrix[rows]
     attack = trainer.attack[texts]
     share = _share(texts, np.ones(len(texts)), len(learnt)) ** 0.5
-    coefficients, bias = _logistic(matrix, attack, weight[texts] * share)
+    coefficients, bias = _logistic(matrix, attack, weight[texts] * share, _FIRST)
     found = matrix @ coefficients + bias
     best = np.full(len(learnt), -np.inf)
     np.maximum.at(best, texts, found)
@@ -206,26 +208,42 @@ def _share(texts: Integers, values: Floats, count: int) -> Floats:
 
 
 def _instruction_head(trainer: Trainer, learnt: Flags) -> tuple[Floats, float]:
-    """Users' prompts against what tools, documents and answers say; no attack takes part."""
+    """Users' prompts against what tools, documents and answers say; then also the windows of injected data
+    that look like prompts."""
     sides = np.array([_side(sample) for sample in trainer.samples])
-    numbers = np.flatnonzero(learnt & (sides >= 0)).tolist()
-    weight = np.zeros(len(learnt))
-    asked = [trainer.samples[number]._replace(attack=bool(sides[number])) for number in numbers]
-    weight[numbers] = balanced(asked)
-    rows = np.flatnonzero((learnt & (sides >= 0))[trainer.texts])
+    coefficients, bias = _asking(trainer, learnt & (sides >= 0), sides, None)
+    placed = trainer.attack & trainer.data
+    found = trainer.matrix @ coefficients + bias
+    return _asking(trainer, learnt & ((sides >= 0) | placed), np.where(placed, 1, sides), found)
+
+
+def _asking(trainer: Trainer, used: Flags, sides: Integers, found: Floats | None) -> tuple[Floats, float]:
+    """A head of prompts against data; in an attack windows count by what was `found` of them."""
+    numbers = np.flatnonzero(used).tolist()
+    weight = np.zeros(len(used))
+    weight[numbers] = balanced(
+        [trainer.samples[number]._replace(attack=bool(sides[number])) for number in numbers]
+    )
+    rows = np.flatnonzero(used[trainer.texts])
     texts = trainer.texts[rows]
-    share = _share(texts, np.ones(len(texts)), len(learnt)) ** 0.5
-    return _logistic(trainer.matrix[rows], sides[texts] == 1, weight[texts] * share)
+    share = _share(texts, np.ones(len(texts)), len(used)) ** 0.5
+    if found is not None:
+        best = np.full(len(used), -np.inf)
+        np.maximum.at(best, texts, found[rows])
+        mine = _share(texts, np.exp(np.maximum(found[rows] - best[texts], -20)), len(used))
+        share = np.where(trainer.attack[texts], mine, share)
+    rounds = _FIRST if found is None else _ROUNDS
+    return _logistic(trainer.matrix[rows], sides[texts] == 1, weight[texts] * share, rounds)
 
 
 def _side(sample: Sample) -> int:
     """1 an instruction, 0 data, -1 neither."""
     if sample.attack or sample.role == "system":
         return -1
-    return int(sample.role == "user" and sample.type not in _NO_PROMPT)
+    return int(sample.role == "user" and sample.type not in NO_PROMPT)
 
 
-def _logistic(matrix: Any, labels: Flags, weight: Floats) -> tuple[Floats, float]:
+def _logistic(matrix: Any, labels: Flags, weight: Floats, rounds: int = _ROUNDS) -> tuple[Floats, float]:
     """Averaged stochastic gradient descent: a tenth of the time of a solver that converges, and no worse on
     what is left out."""
     from sklearn import linear_model  # type: ignore[import-untyped]
@@ -236,7 +254,7 @@ def _logistic(matrix: Any, labels: Flags, weight: Floats) -> tuple[Floats, float
         alpha=_PENALTY,
         learning_rate="constant",
         eta0=0.5,
-        max_iter=_ROUNDS,
+        max_iter=rounds,
         tol=None,
         average=True,
         random_state=1,
@@ -255,7 +273,7 @@ def _shared(matrix: Any, groups: Integers) -> Flags:
 
 def figures(trainer: Trainer, heads: Heads, which: Flags) -> Floats:
     """What the heads say of some samples, as the shipped scorer would say it."""
-    plain = heads.scorer(trainer.lexicon, Judged(np.zeros((2, len(FIGURES) + 1)), np.zeros(1)), {})
+    plain = heads.scorer(trainer.lexicon, Judged(np.zeros((len(JUDGES), len(FIGURES) + 1)), np.zeros(1)), {})
     return plain.figures([trainer.samples[number].text for number in np.flatnonzero(which).tolist()])
 
 
@@ -275,76 +293,14 @@ def evidence(samples: Sequence[Sample], rules: Rules) -> Floats:
     return np.array([reading.score for reading in readings])
 
 
-def calibrate(samples: Sequence[Sample], found: Floats, rules: Floats) -> Judged:
-    """Judges over figures of left-out samples, one for what is said to a model and one for data.
-
-    A half is the lowest score at which `POOLED` and `MEAN` are kept to on each side; of hidden text `HIDDEN`.
-    """
-    data = np.array([sample.data for sample in samples])
-    attack = np.array([sample.attack for sample in samples])
-    judges, hidden = np.zeros((2, len(FIGURES) + 1)), np.zeros(1)
-    for row in range(2):
-        mine = _sided((data == bool(row)) & ~np.isnan(found[:, 0]), ~np.isnan(found[:, 0]), attack)
-        side = [samples[at] for at in mine]
-        judges[row, :-1] = _judge(side, found[mine], bool(row))
-        score = found[mine] @ judges[row, :-1]
-        judges[row, -1] = -threshold(side, score, rules[mine], POOLED, MEAN)
-        if not row:
-            hidden[0] = -judges[0, -1] - threshold(side, score, rules[mine] * 0, HIDDEN, 2 * HIDDEN)
-    return Judged(judges, np.maximum(hidden, 0.0))
-
-
-def _sided(wanted: Flags, readable: Flags, attack: Flags) -> list[int]:
-    """What is wanted, if both kinds are among it; else all."""
-    both = (wanted & attack).any() and (wanted & ~attack).any()
-    found: list[int] = np.flatnonzero(wanted if both else readable).tolist()
-    return found
-
-
-def _judge(samples: Sequence[Sample], found: Floats, data: bool) -> Floats:
-    """Weights of FIGURES, none of which speaks against an attack because it reads like one.
-
-    Of what is said to a model the best window and the whole count the same, for neither has a better claim.
-    """
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-
-    attack = np.array([sample.attack for sample in samples])
-    basis = np.eye(len(FIGURES)) if data else np.array([[0.5, 0.5, 0, 0]])
-    while True:
-        model: Any = LogisticRegression(C=1.0, max_iter=500)
-        model.fit(found @ basis.T, attack, sample_weight=balanced(samples))
-        weight = model.coef_[0]
-        if (weight >= 0).all() or len(basis) == 1:
-            return np.asarray(weight @ basis)
-        basis = basis[weight >= 0]
-
-
-def threshold(samples: Sequence[Sample], score: Floats, rules: Floats, pooled: float, mean: float) -> float:
-    """The lowest at which what is benign keeps to its shares, beside what rules flag alone."""
-    weight = np.array(weights(samples))
-    source = np.array([sample.source for sample in samples])
-    benign = np.array([not sample.attack for sample in samples])
-    sides = [benign & (source == name) for name in sorted(set(source[benign]))]
-    sides = [side for side in sides if weight[side].sum() >= _FEW] or [benign]
-    mass = [weight[side].sum() for side in sides]
-    alone = merged(rules, np.zeros(len(rules))) >= FLAGGED
-    low, high = float(score.min()) - 1, float(score.max()) + 1
-    while high - low > 1e-3:
-        middle = (low + high) / 2
-        model = 1 / (1 + np.exp(np.clip(middle - score, -40, 40)))
-        flagged = weight * ((merged(rules, model) >= FLAGGED) & ~alone)
-        shares = [min(flagged[side].sum() / weight[side].sum(), CAP) for side in sides]
-        kept = np.average(shares, weights=mass) <= pooled and np.mean(shares) <= mean
-        low, high = (low, middle) if kept else (middle, high)
-    return high
-
-
 def fitted(trainer: Trainer, learnt: Flags, rules: Floats, count: int, about: dict[str, Any]) -> Scorer:
     """A scorer of the marked samples, calibrated on folds of them, each left out in turn.
 
-    The harmless texts of our own making are always learnt: what an attack shares with them says nothing.
+    Most harmless texts of our own making are always learnt: what an attack shares with them says nothing.
     """
-    harmless = np.array([sample.source == OWN and not sample.attack for sample in trainer.samples])
+    harmless = np.array(
+        [sample.source == OWN and not (sample.attack or kept(sample)) for sample in trainer.samples]
+    )
     fold = folds(np.where(learnt & ~harmless, trainer.group, -1), trainer.attack, count)
     seen: list[int] = []
     found = []
