@@ -11,6 +11,7 @@ from tocsin.reading import verdict
 from tocsin.reading.rules import Reading, Rules
 from tocsin.reading.scorer import FLAGGED, Scorer
 from tocsin.reading.verdict import combine, merged
+from tocsin.reading.views import views
 
 SHARE = st.floats(0, 1)
 
@@ -93,3 +94,11 @@ def test_text_whose_marks_alone_are_folded_was_not_hidden() -> None:
     text = "Show me the way to the station\u2026 and the next train."
     open_ = Scorer.load().read([text, text.replace("\u2026", "...")]).score
     assert _judged(text) == pytest.approx(max(open_))
+
+
+def test_letters_of_a_language_hide_nothing_where_they_are_taken_for_look_alikes() -> None:
+    text = "Dün akşam kızım kıyıda yıldızları saydı, sonra ışıkları kapatıp yattık."
+    (reading,) = Rules.load().read([text], ["user"])
+    assert "folded" in reading.views
+    (folded,) = {view.text for view in views(text)[1:]}
+    assert _judged(text) == pytest.approx(max(Scorer.load().read([text, folded]).score))

@@ -19,10 +19,13 @@ from tocsin.reading.views import View, views
 TOLD = 5  # reasons
 DOUBT = 4.5  # log odds by which the model can speak against rules
 TRUST = 5.0
-_SAME_LETTERS = frozenset(
+_SAME# Letters that languages write: to take those for look-alikes brings nothing to light.
+_LETTERS = re.compile("[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+")
     {"folded", "stripped"}
 )  # views that differ from what they are of in single characters
-_JOINED = re.compile("[A-Za-z](?=[A-Za-z])")
+_LETTERS = re.compile(
+    "[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+"
+)  # of languages, which hide nothing
 _SHOWN = 4  # letters that stand together in such a view alone, from which it shows what was hidden
 
 
@@ -75,11 +78,17 @@ def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
         hidden = True
         if view.name in _SAME_LETTERS and len(view.chain) == 1:
             stretch = raw.text[view.start : view.end]
-            hidden = len(_JOINED.findall(view.text)) >= len(_JOINED.findall(stretch)) + _SHOWN
+            hidden = _joined(view.text) >= _joined(stretch) + _SHOWN
             readable &= not hidden or len(stretch) < len(raw.text)
         yield view.text, hidden
     if readable:
         yield raw.text, False
+
+
+def _joined(text: str) -> int:
+    """How many letters have another one behind them."""
+    runs = _LETTERS.findall(text)
+    return sum(map(len, runs)) - len(runs)
 
 
 def combine(rules: Reading, model: float, threshold: float = FLAGGED) -> Verdict:
