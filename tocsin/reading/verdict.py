@@ -19,13 +19,11 @@ from tocsin.reading.views import View, views
 TOLD = 5  # reasons
 DOUBT = 4.5  # log odds by which the model can speak against rules
 TRUST = 5.0
-_SAME# Letters that languages write: to take those for look-alikes brings nothing to light.
-_LETTERS = re.compile("[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+")
+_SAME_LETTERS = frozenset(
     {"folded", "stripped"}
 )  # views that differ from what they are of in single characters
-_LETTERS = re.compile(
-    "[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+"
-)  # of languages, which hide nothing
+# Letters that languages write: to take those for look-alikes brings nothing to light.
+_LETTERS = re.compile("[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+")
 _SHOWN = 4  # letters that stand together in such a view alone, from which it shows what was hidden
 
 
