@@ -10,6 +10,7 @@ import pytest
 from parts import pace
 
 from tocsin.commands.inspect import Asked, Inspector
+from tocsin.model import Role
 from tocsin.reading.garble import SLACK, WINDOW, Garble
 from tocsin.reading.rules import FLAGGED, Rules
 
@@ -100,7 +101,8 @@ def test_a_suspicion_weighs_less_and_flags_nothing_by_itself() -> None:
     tails = dict(zip(texts, garble().tails(texts), strict=True))
     suspected = [text for text in texts if (tail := tails[text]) and tail.certainty < 0.5]
     assert len(suspected) >= 5
-    for text, reading in zip(suspected, rules().read(suspected, ["user"] * len(suspected)), strict=True):
+    roles: list[Role | None] = ["user"] * len(suspected)
+    for text, reading in zip(suspected, rules().read(suspected, roles), strict=True):
         (hit,) = [hit for hit in reading.hits if hit.rule.id == "suffix-garbled"]
         assert (tail := tails[text])
         assert hit.weight == pytest.approx(hit.rule.weight * (0.6 + 0.4 * tail.certainty))

@@ -67,7 +67,8 @@ SAID = {
 def test_everyday_text_of_any_language_is_far_from_an_attack(role: Role) -> None:
     """One language in forty may be taken for an attack; half of them are far from it."""
     texts = [" ".join(said) for said in SAID.values()]
-    readings = Rules.load().read(texts, [role] * len(texts))
+    roles: list[Role | None] = [role] * len(texts)
+    readings = Rules.load().read(texts, roles)
     model = verdict.scores(Scorer.load(), texts, readings)[:, int(role == "tool")]
     scores = verdict.merged(np.array([reading.score for reading in readings]), model)
     flagged = [language for language, score in zip(SAID, scores, strict=True) if score >= FLAGGED]
