@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.dead_letter import letter
 from ingest.exchange_route import Routes
@@ -71,6 +71,9 @@ class Forwarder:
         name = f"{exchange.source.group_id}.{self._topic}.{slot}"
         self._transactions = Transactions(exchange.connection, name, self._settings.transaction_seconds)
         self._reader: KafkaReader = exchange.source.open()
+        self._membership: Any = (
+            None  # that a transaction is fenced by, as it was before its records were polled
+        )
         self._mine: set[Partition] = set()
         self._backfill: dict[Partition, int] = {}
         self._rewind = True  # the first `own` aborts what a killed worker left open under the name
@@ -120,6 +123,9 @@ class Forwarder:
         deadline = time.monotonic() + IDLE_SECONDS
         while True:
             left = deadline - time.monotonic()
+            # Before the poll: a join that ends later takes partitions away of which only the next poll tells,
+            # so what is gathered here must not be written in its generation.
+            self._membership = self._reader.group_metadata()
             found = self._reader.poll(max(0.0, left), min(wanted, self._exchange.source.poll_records))
             records = self._still_ours(self._reader.changes(), [*records, *found] if records else list(found))
             if found and len(records) == len(found):
@@ -161,7 +167,8 @@ class Forwarder:
                 self._transactions.begin()
                 for origin in fresh:
                     self._transactions.send(self._exchange.ledger_topic, 0, origin.value, origin.key)
-                self._commit({p: self._reader.positions[p] for p in places if p in self._reader.positions})
+                positions = {p: self._reader.positions[p] for p in places if p in self._reader.positions}
+                self._commit(positions, self._reader.group_metadata())
 
     def _begin(self, partition: Partition, ledger: Ledger) -> Origin | None:
         """Seek to where reading goes on; the partition's line where the ledger has none yet."""
@@ -215,7 +222,7 @@ class Forwarder:
             record = records.popleft()
             events += self._take(record)
             positions[record.partition] = record.next_offset
-        self._commit(positions)
+        self._commit(positions, self._membership)
         self._metrics.observe("tocsin_transaction_seconds", time.monotonic() - began)
         mean = max(1.0, events / (before - len(records)))
         self._per_record += 0.2 * (mean - self._per_record)
@@ -244,10 +251,10 @@ class Forwarder:
         self._metrics.count("tocsin_frames_total")
         self._metrics.count("tocsin_frame_bytes_total", len(frame))
 
-    def _commit(self, positions: Mapping[Partition, int]) -> None:
+    def _commit(self, positions: Mapping[Partition, int], membership: Any) -> None:
         for partition, frame in self._routes.rest():
             self._send(partition, frame)
-        self._transactions.commit(offsets_of(positions), self._reader.group_metadata())
+        self._transactions.commit(offsets_of(positions), membership)
         self._metrics.count("tocsin_transactions_total", outcome="committed")
 
     def _tick(self) -> None:
