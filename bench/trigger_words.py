@@ -60,7 +60,7 @@ def texts(pool: Pool) -> list[Sample]:
     """A pool's texts in the order of the file."""
     lines = (TEXTS / f"{pool.name}.txt").read_text(encoding="utf-8").splitlines()
     return [
-        Sample(str(number), line, pool.attack, pool.name, pool.name, language(line), pool.role)
+        Sample(str(number), line, pool.attack, pool.name, pool.name, "", pool.role)
         for number, line in enumerate(lines, 1)
     ]
 
@@ -110,7 +110,7 @@ def main() -> None:
     pools = [judged(pool, rules, scorer) for pool in POOLS]
     print(*table(pools, lambda _: "all"), sep="\n")
     if asked.languages:
-        print("", *table(pools, lambda sample: sample.language or "not told"), sep="\n")
+        print("", *table(pools, lambda sample: language(sample.text) or "not told"), sep="\n")
     for each in pools:
         print(*wrong(each, asked.show), sep="\n", end="\n" if asked.show else "")
 

@@ -71,9 +71,7 @@ class Forwarder:
         name = f"{exchange.source.group_id}.{self._topic}.{slot}"
         self._transactions = Transactions(exchange.connection, name, self._settings.transaction_seconds)
         self._reader: KafkaReader = exchange.source.open()
-        self._membership: Any = (
-            None  # that a transaction is fenced by, as it was before its records were polled
-        )
+        self._membership: Any = None  # as it was before the last poll; transactions are fenced by it
         self._mine: set[Partition] = set()
         self._backfill: dict[Partition, int] = {}
         self._rewind = True  # the first `own` aborts what a killed worker left open under the name

@@ -108,8 +108,7 @@ class History:
         """
         inputs, outputs = event.input, event.output
         identity = self._identity(event) if self._events else ""
-        name = event.session or event.trace_id
-        name = self._digester.place(name) if name else ""
+        name = self.place(event.session or event.trace_id)
         if not identity and (not name or not inputs and not outputs and not event.compacted):
             return self._news(event, "")[0] if inputs or outputs else Seen(event)
         conversation = self.conversations.touch(name or LOOSE + identity[:2], clock).value

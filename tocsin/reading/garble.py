@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.reading.compiled import compiled
-from tocsin.reading.hidden import COMBINING, INVISIBLE
+from tocsin.reading.hidden import COMBINING, stripped
 
 TABLE = Path(__file__).with_name("garble.npz")
 BITS = 18  # of a run's number
@@ -113,7 +113,7 @@ def _last(text: str) -> tuple[bytes, int]:
     """The bytes that are looked at, without marks over letters and what nobody sees, and how many characters
     of that were left out; where a text is shorter, line breaks stand before it."""
     near = text[-4 * _LOOKED :].rstrip()
-    plain = near if near.isascii() else COMBINING.sub("", INVISIBLE.sub("", near))
+    plain = near if near.isascii() else COMBINING.sub("", stripped(near))
     data = plain[-_LOOKED:].encode("utf-8", "replace")
     return (b"\n" * BEFORE + data)[-_LOOKED:], len(near) - len(plain)
 

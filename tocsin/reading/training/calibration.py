@@ -55,7 +55,7 @@ def calibrate(samples: Sequence[Sample], found: Floats, rules: Floats) -> Judged
     return Judged(judges, np.maximum(hidden, 0.0))
 
 
-def kept(sample: Sample) -> bool:
+def in_turn(sample: Sample) -> bool:
     """Whether a sample of our own making is left out in turn, though harmless."""
     return sample.type in KEPT
 

@@ -50,10 +50,10 @@ _ABROAD = {
     "planted": (True, "tool"),
 }
 TONGUE = "tongue"  # one family: a language that is learnt from one side alone would be that side
+# What users ask in the words of attacks, what data tells people to do, and attacks amid such data.
 SENSE, TOLD, PLANTED = "sense", "told", "planted"
-"""What users ask in the words of attacks, what data tells people to do, and attacks amid such data."""
 _EACH = 300  # texts of a family, times its share
-MANUAL = "manual"
+MANUAL = "manual"  # Python's own reference
 BARE = "bare_request"  # attacks by their place alone, as prompts harmless
 _PLACED = (
     "{@carrier:asked}",
@@ -73,6 +73,14 @@ _PLACED = (
 )
 _PAGE = 1200  # characters
 _FOREIGN = {"attack": 100, "benign": 120, SENSE: 80, TOLD: 80, PLANTED: 40}  # texts of a language
+# Whether each side is an attack, its type, and who says it.
+_SIDES: Mapping[str, tuple[bool, str, str]] = {
+    "attack": (True, TONGUE, "user"),
+    "benign": (False, TONGUE, "user"),
+    SENSE: (False, SENSE, "user"),
+    TOLD: (False, TOLD, "tool"),
+    PLANTED: (True, TONGUE, "tool"),
+}
 _PLAIN = 60  # texts of a language that are its commonest words, which say nothing
 _BESIDE = ("{a} {b}{c}.", "{a} {b}. {d}", "{d}", "{d} {d}", "{a} {b} {c}. {d}", "{a} {b}", "{d} {a} {b}{c}")
 _AMID = ("{told} {attack}", "{told} {ploy} {told}", "{told} {told} {worded} {told}", "{attack} {told}")
@@ -180,6 +188,11 @@ def _abroad(content: Mapping[str, Any]) -> Iterator[Family]:
             )
 
 
+def literal(text: str) -> str:
+    """A text as a template that gives it back."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def expand(template: str, lists: Lists, random: Random, depth: int = 0) -> str:
     """A template with its names filled in; {{ and }} stand for braces. An unknown name is a mistake."""
 
@@ -211,13 +224,12 @@ def samples(seed: int, scale: float = 1.0) -> Iterator[Sample]:
     for language, table in all.tongues.items():
         for side, many in _FOREIGN.items():
             random = Random(f"{seed} {language} {side}")
+            attack, kind, role = _SIDES[side]
             for number in range(int(many * scale)):
                 lists = {**all.lists, **table, "name": [random.choice(all.lists["name"])]}
                 text = _foreign(language, side, lists, random)
                 one = f"{OWN}-{language}-{side}-{number}"
-                kind = side if side in (SENSE, TOLD) else TONGUE
-                role = "tool" if side in (TOLD, PLANTED) else "user"
-                yield Sample(one, text, side in ("attack", PLANTED), OWN, kind, language, role, one)
+                yield Sample(one, text, attack, OWN, kind, language, role, one)
 
     yield from _manual(scale)
     yield from _plain(seed, scale)
@@ -229,8 +241,8 @@ def misplaced(asked: Sequence[Sample], seed: int) -> Iterator[Sample]:
     lists = grammar().lists
     for sample in asked:
         random = Random(f"{seed} {sample.source} {sample.id} misplaced")
-        said = sample.text.replace("{", "{{").replace("}", "}}")
-        text = _tidy(expand(random.choice(_PLACED), {**lists, "asked": [said]}, random))
+        filled = {**lists, "asked": [literal(sample.text)]}
+        text = _tidy(expand(random.choice(_PLACED), filled, random))
         yield sample._replace(id=f"{sample.id} misplaced", text=text, attack=True, type=BARE, role="tool")
 
 

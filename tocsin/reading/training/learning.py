@@ -32,7 +32,7 @@ from tocsin.reading.scorer import (
     Scorer,
 )
 from tocsin.reading.training import grammar
-from tocsin.reading.training.calibration import NO_PROMPT, Flags, Judged, calibrate, kept
+from tocsin.reading.training.calibration import NO_PROMPT, Flags, Judged, calibrate, in_turn
 from tocsin.reading.training.samples import OWN, Sample, balanced, components, distinct
 
 FOLDS = 6  # of sources, for calibration
@@ -299,7 +299,7 @@ def fitted(trainer: Trainer, learnt: Flags, rules: Floats, count: int, about: di
     Most harmless texts of our own making are always learnt: what an attack shares with them says nothing.
     """
     harmless = np.array(
-        [sample.source == OWN and not (sample.attack or kept(sample)) for sample in trainer.samples]
+        [sample.source == OWN and not (sample.attack or in_turn(sample)) for sample in trainer.samples]
     )
     fold = folds(np.where(learnt & ~harmless, trainer.group, -1), trainer.attack, count)
     seen: list[int] = []

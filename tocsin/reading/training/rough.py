@@ -80,9 +80,9 @@ def rough(random: Random, known: Vocabulary, many: int) -> Iterator[str]:
         "misspelt": [_misspelt(random, word.lower()) for word in words[:1500] for _ in range(3)],
         "letter": list(string.ascii_letters),
         "number": [str(random.randint(0, 10**digits)) for digits in range(1, 6) for _ in range(40)],
-        "blob": [_plain(_blob(random)) for _ in range(20_000)],
-        "run": [_plain(_run(random, words)) for _ in range(4000)],
-        "turned": [_plain(_turned(random, words[:1500])) for _ in range(4000)],
+        "blob": [grammar.literal(_blob(random)) for _ in range(20_000)],
+        "run": [grammar.literal(_run(random, words)) for _ in range(4000)],
+        "turned": [grammar.literal(_turned(random, words[:1500])) for _ in range(4000)],
         "tongue": [_tongue(random) for _ in range(4000)],
     }
     for _ in range(many):
@@ -90,11 +90,6 @@ def rough(random: Random, known: Vocabulary, many: int) -> Iterator[str]:
         if random.random() < 0.15:
             template += random.choice(("\n", " ", "\n\n", ": ")) + random.choice(templates)
         yield grammar.expand(template, lists, random)
-
-
-def _plain(text: str) -> str:
-    """Without a meaning for the grammar."""
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _blob(random: Random) -> str:
