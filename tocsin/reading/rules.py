@@ -157,10 +157,11 @@ class Rules:
                 if self._apart and each.hidden:
                     complete &= self._apart._scan(each, each.hidden, role, budget, hits, known)
             except order.Spent:
-                return hits, False
+                complete = False
+                break
             if len(seen) > 1:
                 words[chain] = words.get(chain, b"") + b" " + each.data.translate(SMALL)
-        return hits, complete
+        return [hit for hit in hits if not _borrowed(hit, hits)], complete
 
     def _scan(
         self,
@@ -270,6 +271,21 @@ def combined(hits: Iterable[Hit], hidden: Iterable[str] = ()) -> float:
     for way in hidden:
         left *= 1.0 - HIDING[way][2]
     return round(1.0 - left, 6)
+
+
+def _borrowed(hit: Hit, hits: Sequence[Hit]) -> bool:
+    """Whether a rule of one language says of the same words what a rule of English says: other languages
+    borrow its words."""
+    rule = hit.rule
+    return rule.lang != "" and any(
+        not other.rule.lang
+        and other.rule.family == rule.family
+        and other.chain == hit.chain
+        and other.start <= hit.start
+        and hit.end <= other.end
+        and other.rule.roles in ((), rule.roles)
+        for other in hits
+    )
 
 
 def _judged(reading: Reading, hits: tuple[Hit, ...]) -> Reading:
