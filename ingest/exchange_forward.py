@@ -71,7 +71,6 @@ class Forwarder:
         name = f"{exchange.source.group_id}.{self._topic}.{slot}"
         self._transactions = Transactions(exchange.connection, name, self._settings.transaction_seconds)
         self._reader: KafkaReader = exchange.source.open()
-        self._membership: Any = None  # as it was before the last poll; transactions are fenced by it
         self._mine: set[Partition] = set()
         self._backfill: dict[Partition, int] = {}
         self._rewind = True  # the first `own` aborts what a killed worker left open under the name
@@ -121,9 +120,6 @@ class Forwarder:
         deadline = time.monotonic() + IDLE_SECONDS
         while True:
             left = deadline - time.monotonic()
-            # Before the poll: a join that ends later takes partitions away of which only the next poll tells,
-            # so what is gathered here must not be written in its generation.
-            self._membership = self._reader.group_metadata()
             found = self._reader.poll(max(0.0, left), min(wanted, self._exchange.source.poll_records))
             records = self._still_ours(self._reader.changes(), [*records, *found] if records else list(found))
             if found and len(records) == len(found):
@@ -151,11 +147,15 @@ class Forwarder:
     def _begin_all(self, partitions: Sequence[Partition]) -> None:
         """Begin to read. What was never read enters the ledger in one transaction with its position."""
         self._transactions.own()
+        # Before the ledger is read: what it lacks is entered by the next owner once this one is thrown out.
+        membership = self._reader.group_metadata()
         # The ledger first: an origin is committed with its offset, so one that is seen has an offset.
         ledger = self._exchange.ledger()
         if ledger.current.generation != self._rule.generation:
             name = self._exchange.name(ledger.current.generation)
             raise LogChanged(f"{name} was begun while this worker was away: start it with its settings")
+        if membership.generation_id < 0:
+            return  # thrown out, as the next poll tells; brokers take offsets of no member without a look
         fresh = [origin for partition in partitions if (origin := self._begin(partition, ledger))]
         if self._full:
             self._reader.pause(partitions)
@@ -166,7 +166,7 @@ class Forwarder:
                 for origin in fresh:
                     self._transactions.send(self._exchange.ledger_topic, 0, origin.value, origin.key)
                 positions = {p: self._reader.positions[p] for p in places if p in self._reader.positions}
-                self._commit(positions, self._reader.group_metadata())
+                self._commit(positions, membership)
 
     def _begin(self, partition: Partition, ledger: Ledger) -> Origin | None:
         """Seek to where reading goes on; the partition's line where the ledger has none yet."""
@@ -220,7 +220,7 @@ class Forwarder:
             record = records.popleft()
             events += self._take(record)
             positions[record.partition] = record.next_offset
-        self._commit(positions, self._membership)
+        self._commit(positions, self._reader.membership)
         self._metrics.observe("tocsin_transaction_seconds", time.monotonic() - began)
         mean = max(1.0, events / (before - len(records)))
         self._per_record += 0.2 * (mean - self._per_record)

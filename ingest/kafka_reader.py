@@ -36,6 +36,7 @@ class KafkaReader(Reader):
     def __init__(self, source: KafkaSource, start: str | float) -> None:
         kafka_codec.bound(source.decompressed_bytes)
         self.source = source
+        self.membership: Any = None  # as it was before the last records were polled: fences who writes them
         self._start = start
         self.admin = source.connection.admin()
         self._happened: deque[tuple[str, list[Partition]]] = deque()
@@ -76,6 +77,9 @@ class KafkaReader(Reader):
         """Records of the partitions that were sought, those of a partition together."""
         if self._broken:
             self._rejoin()
+        # Between two polls the client's thread may find that the member was thrown out. Only the next poll
+        # tells, so what is written until then must not be written under the membership of then.
+        membership = self.group_metadata()
         try:
             found = self._consumer.poll(
                 timeout_ms=max(0, int(timeout * 1000)), max_records=records or self.source.poll_records
@@ -94,7 +98,10 @@ class KafkaReader(Reader):
             raise SourceUnavailable(described(error)) from error
         self._settle()
         self._check(bool(found))
-        return [record for tp, batch in found.items() for record in self._records(tp, batch)]
+        came = [record for tp, batch in found.items() for record in self._records(tp, batch)]
+        if came:
+            self.membership = membership
+        return came
 
     def log_id(self, partition: Partition) -> str:
         """Kafka's topic id, which a topic made anew under the same name does not share."""
@@ -164,7 +171,7 @@ class KafkaReader(Reader):
         return self._positions
 
     def group_metadata(self) -> Any:
-        """The membership that a transaction is fenced by."""
+        """The membership of now; its generation is below 0 while there is none."""
         return self._consumer.group_metadata()
 
     def committed(self, partition: Partition) -> int | None:

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,13 +17,23 @@ import msgspec
 import pytest
 from kafka.structs import TopicPartition
 from parts import ingest_worker
+from parts.exchanged import (
+    an_exchange,
+    arrived,
+    changed,
+    exactly_once_in_order,
+    exists,
+    frames_of,
+    items_of,
+    running,
+    write,
+)
 from parts.ingest_worker import surroundings, unpack
 from parts.kafka_server import ROOT, KafkaServer
 from parts.kafka_topics import everything, fresh, produce, read, seek_new, values, wait_until
 
 from ingest import exchange_ingest
-from ingest.exchange import Exchange, ExchangeSettings, IngestPart, Surroundings, detect_source
-from ingest.kafka import KafkaSource
+from ingest.exchange import Exchange, IngestPart, detect_source
 from ingest.kafka_transaction import Transactions
 from tocsin import frame
 from tocsin.contracts import ConfigError, LogChanged, SourceUnavailable
@@ -39,50 +47,7 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 def exchange(kafka: KafkaServer) -> Exchange:
     """Three partitions, filled from a topic with two."""
-    return _exchange(kafka)
-
-
-def _exchange(kafka: KafkaServer, sources: int = 2, partitions: int = 3, **settings: Any) -> Exchange:
-    topic = kafka.create_topic(fresh("input"), sources)
-    source = KafkaSource(brokers=kafka.brokers, topics=(topic,), group_id=fresh("group"), start="earliest")
-    wanted: dict[str, Any] = {
-        "topic": fresh("exchange"),
-        "partitions": partitions,
-        "slot": fresh("slot"),
-        "linger_ms": 20,
-    }
-    return Exchange(ExchangeSettings(**(wanted | settings)), source)
-
-
-def _changed(exchange: Exchange, source: dict[str, Any] | None = None, **settings: Any) -> Exchange:
-    replace = msgspec.structs.replace
-    return Exchange(replace(exchange.settings, **settings), replace(exchange.source, **(source or {})))
-
-
-@contextmanager
-def _running(
-    exchange: Exchange, quarantine: QuarantineSettings | None = None, around: Surroundings | None = None
-) -> Iterator[IngestPart]:
-    """An ingest part in a thread of its own; what it raised is raised here."""
-    stop, failed = threading.Event(), list[BaseException]()
-    part = IngestPart(exchange, unpack, around or surroundings(), quarantine)
-
-    def run() -> None:
-        try:
-            part.run(stop)
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield part
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
-    if failed:
-        raise failed[0]
+    return an_exchange(kafka)
 
 
 def _fails(exchange: Exchange, error: type[Exception], match: str) -> None:
@@ -95,67 +60,23 @@ def _fails(exchange: Exchange, error: type[Exception], match: str) -> None:
     timer.cancel()
 
 
-def _frames(exchange: Exchange, generation: int = 1) -> list[list[Any]]:
-    rule = exchange.ledger().rules[generation - 1]
-    return everything(",".join(exchange.connection.addresses), exchange.name(generation), rule.partitions)
-
-
-def _items(records: Sequence[Any]) -> list[Event | Reject]:
-    place = Partition("x", 0)
-    return [item for r in records for item in frame.unpack(Record(place, r.offset, 0, 0.0, r.value)).items]
-
-
-def _count(exchange: Exchange) -> int:
-    return sum(len(_items(records)) for records in _frames(exchange))
-
-
-def _write(exchange: Exchange, count: int, partition: int = 0, first: int = 0) -> None:
-    (topic,) = exchange.source.topics
-    brokers = ",".join(exchange.connection.addresses)
-    sent = [b"app-%d:%d" % (n % 5, n) for n in range(first, first + count)]
-    produce(brokers, topic, sent, partition, batch_size=1 << 18)
-
-
-def _exactly_once_in_order(exchange: Exchange, written: dict[int, int]) -> None:
-    """Every event of every source partition is there once, in its group's partition, in its order."""
-    found: Counter[tuple[int, int]] = Counter()
-    for number, records in enumerate(_frames(exchange)):
-        last: dict[int, int] = defaultdict(lambda: -1)
-        for item in _items(records):
-            assert isinstance(item, Event)
-            assert zlib.crc32(f"acme\0{item.application}".encode()) % 3 == number
-            assert item.source_offset > last[item.source_partition]
-            last[item.source_partition] = item.source_offset
-            found[(item.source_partition, int(item.user))] += 1
-    expected = {(partition, n) for partition, count in written.items() for n in range(count)}
-    assert set(found) == expected
-    assert set(found.values()) == {1}
-
-
 # Exactly once.
 
 
 def test_events_arrive_once_in_order_in_their_groups_partition(exchange: Exchange) -> None:
     before = time.time()
-    _write(exchange, 3000, 0)
-    _write(exchange, 2000, 1)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 5000, 40, "not everything arrived")
-    _exactly_once_in_order(exchange, {0: 3000, 1: 2000})
-    records = [record for partition in _frames(exchange) for record in partition]
+    write(exchange, 3000, 0)
+    write(exchange, 2000, 1)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 5000, 40, "not everything arrived")
+    exactly_once_in_order(exchange, {0: 3000, 1: 2000})
+    records = [record for partition in frames_of(exchange) for record in partition]
     assert all(record.timestamp_type == 1 for record in records)  # LogAppendTime
     assert all(before - 5 < record.timestamp / 1000 < time.time() + 5 for record in records)
 
 
-def _exists(exchange: Exchange) -> bool:
-    with closing(exchange.connection.admin()) as admin:
-        if exchange.ledger_topic not in admin.topics([exchange.ledger_topic]):
-            return False
-    return bool(exchange.ledger().rules)
-
-
 def _worker(exchange: Exchange, slot: str, **source: Any) -> subprocess.Popen[bytes]:
-    wanted = _changed(exchange, source, slot=slot)
+    wanted = changed(exchange, source, slot=slot)
     settings = {"source": wanted.source, "exchange": wanted.settings}
     command = [sys.executable, ingest_worker.__file__, msgspec.json.encode(settings).decode()]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "ignore"}
@@ -165,34 +86,34 @@ def _worker(exchange: Exchange, slot: str, **source: Any) -> subprocess.Popen[by
 
 @contextmanager
 def _workers(exchange: Exchange, *slots: str, **source: Any) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    running = {slot: _worker(exchange, slot, **source) for slot in slots}
+    workers = {slot: _worker(exchange, slot, **source) for slot in slots}
     try:
-        yield running
+        yield workers
     finally:
-        for process in running.values():
+        for process in workers.values():
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait(10)
 
 
 def test_workers_killed_in_the_middle_of_transactions_lose_and_double_nothing(kafka: KafkaServer) -> None:
-    exchange = _exchange(kafka, sources=4, batch_events=100)
+    exchange = an_exchange(kafka, sources=4, batch_events=100)
     exchange.prepare()
     chance, kills = random.Random(7), 0
     writer = threading.Thread(target=_write_slowly, args=(exchange, 4, 5000))
     writer.start()
-    with _workers(exchange, "a", "b", session_seconds=6.0) as running:
+    with _workers(exchange, "a", "b", session_seconds=6.0) as workers:
         while writer.is_alive():
             time.sleep(chance.uniform(0.3, 0.9))
             slot = chance.choice("ab")
-            running[slot].kill()
-            running[slot].wait(10)
-            running[slot] = _worker(exchange, slot, session_seconds=6.0)
+            workers[slot].kill()
+            workers[slot].wait(10)
+            workers[slot] = _worker(exchange, slot, session_seconds=6.0)
             kills += 1
         writer.join()
-        wait_until(lambda: _count(exchange) >= 20_000, 60, "not everything arrived")
+        wait_until(lambda: arrived(exchange) >= 20_000, 60, "not everything arrived")
     assert kills >= 8
-    _exactly_once_in_order(exchange, dict.fromkeys(range(4), 5000))
+    exactly_once_in_order(exchange, dict.fromkeys(range(4), 5000))
 
 
 def _write_slowly(exchange: Exchange, partitions: int, count: int) -> None:
@@ -200,24 +121,24 @@ def _write_slowly(exchange: Exchange, partitions: int, count: int) -> None:
     step = count // 20
     for first in range(0, count, step):
         for partition in range(partitions):
-            _write(exchange, step, partition, first)
+            write(exchange, step, partition, first)
         time.sleep(0.35)
 
 
 def test_a_worker_that_was_thought_dead_changes_nothing(kafka: KafkaServer) -> None:
-    exchange = _exchange(kafka, batch_events=50)
+    exchange = an_exchange(kafka, batch_events=50)
     exchange.prepare()
-    _write(exchange, 1000, 0)
+    write(exchange, 1000, 0)
     with _workers(exchange, "a", session_seconds=6.0) as first:
-        wait_until(lambda: _count(exchange) >= 300, 40, "the first worker does not work")
+        wait_until(lambda: arrived(exchange) >= 300, 40, "the first worker does not work")
         first["a"].send_signal(signal.SIGSTOP)
-        _write(exchange, 1000, 0, 1000)
+        write(exchange, 1000, 0, 1000)
         with _workers(exchange, "b", session_seconds=6.0):
-            wait_until(lambda: _count(exchange) >= 2000, 40, "nobody took over")
+            wait_until(lambda: arrived(exchange) >= 2000, 40, "nobody took over")
             first["a"].send_signal(signal.SIGCONT)
-            _write(exchange, 500, 1)
-            wait_until(lambda: _count(exchange) >= 2500, 40, "work did not go on")
-    _exactly_once_in_order(exchange, {0: 2000, 1: 500})
+            write(exchange, 500, 1)
+            wait_until(lambda: arrived(exchange) >= 2500, 40, "work did not go on")
+    exactly_once_in_order(exchange, {0: 2000, 1: 500})
 
 
 def test_a_restart_aborts_what_was_open_at_once(exchange: Exchange) -> None:
@@ -258,7 +179,7 @@ def test_a_stale_owner_of_a_name_is_superseded_and_does_not_take_it_back(exchang
     owner.send(exchange.name(1), 1, frame.TICK)
     owner.commit()
     owner.abandon()
-    assert values_of(_frames(exchange)) == [frame.TICK]
+    assert values_of(frames_of(exchange)) == [frame.TICK]
 
 
 def values_of(partitions: Sequence[Sequence[Any]]) -> list[bytes]:
@@ -272,29 +193,29 @@ def values_of(partitions: Sequence[Sequence[Any]]) -> list[bytes]:
 def test_rejects_travel_with_the_events(exchange: Exchange) -> None:
     (topic,) = exchange.source.topics
     produce(",".join(exchange.connection.addresses), topic, [b"app:1", b"broken", b"app:2"])
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 3, 30, "not everything arrived")
-    rejects = [i for records in _frames(exchange) for i in _items(records) if isinstance(i, Reject)]
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 3, 30, "not everything arrived")
+    rejects = [i for records in frames_of(exchange) for i in items_of(records) if isinstance(i, Reject)]
     (reject,) = rejects
     assert (reject.reason, reject.source, reject.source_offset) == ("undecodable", topic, 1)
 
 
 def test_silent_partitions_are_sent_the_time(exchange: Exchange) -> None:
-    exchange = _changed(exchange, tick_seconds=0.5)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and all(map(len, _frames(exchange))), 20, "no ticks")
-    assert set(values_of(_frames(exchange))) == {frame.TICK}
+    exchange = changed(exchange, tick_seconds=0.5)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and all(map(len, frames_of(exchange))), 20, "no ticks")
+    assert set(values_of(frames_of(exchange))) == {frame.TICK}
 
 
 def test_what_was_there_at_the_first_start_is_backfill(exchange: Exchange) -> None:
-    _write(exchange, 10, 0)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 10, 30, "not everything arrived")
-    with _running(exchange):  # a later start moves nothing
-        _write(exchange, 10, 0, 10)
-        wait_until(lambda: _count(exchange) == 20, 30, "not everything arrived")
+    write(exchange, 10, 0)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 10, 30, "not everything arrived")
+    with running(exchange):  # a later start moves nothing
+        write(exchange, 10, 0, 10)
+        wait_until(lambda: arrived(exchange) == 20, 30, "not everything arrived")
     flags = {True: set[str](), False: set[str]()}
-    for records in _frames(exchange):
+    for records in frames_of(exchange):
         for r in records:
             unpacked = frame.unpack(Record(Partition("x", 0), r.offset, 0, 0.0, r.value))
             flags[unpacked.backfill] |= {item.user for item in unpacked.items if isinstance(item, Event)}
@@ -308,8 +229,8 @@ def test_dead_letters_tell_the_reason_and_the_place_not_the_bytes(
     (topic,) = exchange.source.topics
     letters = fresh("letters")
     produce(kafka.brokers, topic, [b"app:1", b"broken " + b"x" * 100])
-    with _running(exchange, QuarantineSettings(dead_letter_topic=letters)):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 2, 30, "not everything arrived")
+    with running(exchange, QuarantineSettings(dead_letter_topic=letters)):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 2, 30, "not everything arrived")
     ((record,),) = everything(kafka.brokers, letters, 1)
     told = msgspec.json.decode(record.value)
     assert told["reason"] == "undecodable"
@@ -322,17 +243,17 @@ def test_a_partition_of_nothing_but_rubbish_is_paused_and_the_others_go_on(
 ) -> None:
     (topic,) = exchange.source.topics
     around = surroundings()
-    with _running(exchange, QuarantineSettings(limit_records=20), around) as part:
+    with running(exchange, QuarantineSettings(limit_records=20), around) as part:
         produce(kafka.brokers, topic, [b"rubbish"] * 100, 0)
         paused = f"limiter {topic}/0"
         wait_until(lambda: paused in around.health.reasons(), 30, "not paused")
-        arrived = _count(exchange)
+        before = arrived(exchange)
         produce(kafka.brokers, topic, [b"rubbish"] * 10, 0)
-        _write(exchange, 10, 1)
-        wait_until(lambda: _count(exchange) >= arrived + 10, 30, "the other partition stopped")
-        assert _count(exchange) == arrived + 10
+        write(exchange, 10, 1)
+        wait_until(lambda: arrived(exchange) >= before + 10, 30, "the other partition stopped")
+        assert arrived(exchange) == before + 10
         part.resume()
-        wait_until(lambda: _count(exchange) == arrived + 20, 30, "not resumed")
+        wait_until(lambda: arrived(exchange) == before + 20, 30, "not resumed")
         assert paused not in around.health.reasons()
 
 
@@ -343,11 +264,11 @@ def test_a_pause_is_told_by_nobody_who_lost_the_partition(kafka: KafkaServer, ex
     def paused() -> int:
         return sum(reason.startswith("limiter") for reason in around.health.reasons())
 
-    with _running(exchange, rubbish, around):
+    with running(exchange, rubbish, around):
         for number in range(2):
             produce(kafka.brokers, topic, [b"rubbish"] * 50, number)
         wait_until(lambda: paused() == 2, 30, "not paused")
-        with _running(_changed(exchange, slot=fresh("slot")), rubbish):
+        with running(changed(exchange, slot=fresh("slot")), rubbish):
             wait_until(lambda: paused() == 1, 60, "still told after it was lost")
 
 
@@ -393,7 +314,7 @@ def test_brokers_that_come_back_in_time_do_not(exchange: Exchange, monkeypatch: 
 
 def test_another_partition_count_is_refused_with_the_remedy(exchange: Exchange) -> None:
     exchange.prepare()
-    _fails(_changed(exchange, partitions=4), ConfigError, "made with 3.*keep 3.*tocsin exchange next")
+    _fails(changed(exchange, partitions=4), ConfigError, "made with 3.*keep 3.*tocsin exchange next")
 
 
 def test_a_topic_that_would_forget_is_refused(kafka: KafkaServer, exchange: Exchange) -> None:
@@ -412,9 +333,9 @@ def test_a_topic_that_would_forget_is_refused(kafka: KafkaServer, exchange: Exch
 
 def test_lost_offsets_are_refused_while_the_exchange_has_data(kafka: KafkaServer, exchange: Exchange) -> None:
     (topic,) = exchange.source.topics
-    _write(exchange, 50)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 50, 30, "not everything arrived")
+    write(exchange, 50)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 50, 30, "not everything arrived")
     admin = kafka.admin()
     try:
         admin.delete_groups([exchange.source.group_id])
@@ -423,17 +344,17 @@ def test_lost_offsets_are_refused_while_the_exchange_has_data(kafka: KafkaServer
     _fails(exchange, LogChanged, "lost its offset.*tocsin exchange forget")
     assert exchange.forget(topic) == 2
     assert exchange.forget(topic) == 0
-    with _running(_changed(exchange, {"start": "latest"})):
+    with running(changed(exchange, {"start": "latest"})):
         time.sleep(1.5)
-        _write(exchange, 7, 0, 50)
-        wait_until(lambda: _count(exchange) == 57, 30, "did not begin as start says")
+        write(exchange, 7, 0, 50)
+        wait_until(lambda: arrived(exchange) == 57, 30, "did not begin as start says")
 
 
 def test_a_source_topic_made_anew_is_refused(kafka: KafkaServer, exchange: Exchange) -> None:
     (topic,) = exchange.source.topics
-    _write(exchange, 50)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 50, 30, "not everything arrived")
+    write(exchange, 50)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 50, 30, "not everything arrived")
     admin = kafka.admin()
     try:
         admin.delete_topics([topic], timeout_ms=10_000)
@@ -441,15 +362,15 @@ def test_a_source_topic_made_anew_is_refused(kafka: KafkaServer, exchange: Excha
     finally:
         admin.close()
     kafka.create_topic(topic, 2)
-    _write(exchange, 5)
+    write(exchange, 5)
     with closing(exchange.connection.admin()) as checker:
         committed = _committed(kafka, exchange, topic)
         assert checker.topics([topic])
     if committed:  # brokers may have dropped the offsets with the topic
         _fails(exchange, LogChanged, "made again")
-        exchange = _changed(exchange, {"out_of_range": "earliest"})
-    with _running(exchange):
-        wait_until(lambda: _count(exchange) == 55, 30, "the new topic is not read")
+        exchange = changed(exchange, {"out_of_range": "earliest"})
+    with running(exchange):
+        wait_until(lambda: arrived(exchange) == 55, 30, "the new topic is not read")
 
 
 def _committed(kafka: KafkaServer, exchange: Exchange, topic: str) -> bool:
@@ -462,20 +383,20 @@ def _committed(kafka: KafkaServer, exchange: Exchange, topic: str) -> bool:
 
 
 def test_the_next_generation_is_read_beside_the_old_one(exchange: Exchange) -> None:
-    _write(exchange, 100)
-    with _running(exchange):
-        wait_until(lambda: _exists(exchange) and _count(exchange) == 100, 30, "not everything arrived")
-        wider = _changed(exchange, partitions=5)
+    write(exchange, 100)
+    with running(exchange):
+        wait_until(lambda: exists(exchange) and arrived(exchange) == 100, 30, "not everything arrived")
+        wider = changed(exchange, partitions=5)
         with pytest.raises(ConfigError, match="1 ingest workers still run"):
             wider.next_generation()
     assert wider.next_generation().generation == 2
-    with _running(wider):
-        _write(exchange, 100, 0, 100)
-        wait_until(lambda: sum(len(_items(r)) for r in _frames(wider, 2)) == 100, 30, "no new generation")
-    assert _count(exchange) == 100
+    with running(wider):
+        write(exchange, 100, 0, 100)
+        wait_until(lambda: sum(len(items_of(r)) for r in frames_of(wider, 2)) == 100, 30, "no new generation")
+    assert arrived(exchange) == 100
     assert detect_source(wider).topics == (wider.name(1), wider.name(2))
     with closing(detect_source(wider).open()) as reader:
-        records = read(reader, sum(map(len, _frames(wider, 1) + _frames(wider, 2))))
+        records = read(reader, sum(map(len, frames_of(wider, 1) + frames_of(wider, 2))))
     items = [item for record in records for item in frame.unpack(record).items]
     assert sorted(int(i.user) for i in items if isinstance(i, Event)) == list(range(200))
     with pytest.raises(ConfigError, match="old generation"):
@@ -505,16 +426,16 @@ def test_ingest_pauses_above_the_backlog_and_says_so(
     exchange: Exchange, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.exchange_forward.LOOK_SECONDS", 0.2)
-    exchange = _changed(exchange, backlog_frames=8, batch_events=1, tick_seconds=3600.0)
+    exchange = changed(exchange, backlog_frames=8, batch_events=1, tick_seconds=3600.0)
     around = surroundings()
-    with _running(exchange, None, around):
-        _write(exchange, 400)
+    with running(exchange, None, around):
+        write(exchange, 400)
         wait_until(lambda: "backlog" in around.health.reasons(), 30, "did not pause")
         time.sleep(1.0)
-        held = _count(exchange)
-        _write(exchange, 10, 0, 400)
+        held = arrived(exchange)
+        write(exchange, 10, 0, 400)
         time.sleep(1.0)
-        assert _count(exchange) == held
+        assert arrived(exchange) == held
         admin = kafka.admin()
         try:
             ends = {TopicPartition(exchange.name(1), n): -1 for n in range(3)}
@@ -522,7 +443,7 @@ def test_ingest_pauses_above_the_backlog_and_says_so(
         finally:
             admin.close()
         wait_until(
-            lambda: "backlog" not in around.health.reasons() or _count(exchange) > 0, 30, "stays paused"
+            lambda: "backlog" not in around.health.reasons() or arrived(exchange) > 0, 30, "stays paused"
         )
 
 
@@ -533,17 +454,17 @@ def test_work_goes_on_after_brokers_were_away(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("ingest.kafka_transaction.WAIT_SECONDS", 5.0)
     monkeypatch.setattr("ingest.kafka_client.BOOTSTRAP_MS", 2000)
     with KafkaServer(tmp_path / "kafka") as kafka:
-        exchange = _exchange(kafka, tick_seconds=0.5)
+        exchange = an_exchange(kafka, tick_seconds=0.5)
         around = surroundings()
-        with _running(exchange, None, around):
-            _write(exchange, 500)
-            wait_until(lambda: _exists(exchange) and _count(exchange) == 500, 30, "not everything arrived")
+        with running(exchange, None, around):
+            write(exchange, 500)
+            wait_until(lambda: exists(exchange) and arrived(exchange) == 500, 30, "not everything arrived")
             kafka.kill()
             wait_until(lambda: "ingest" in around.health.reasons(), 60, "the outage is not told")
             kafka.start()
-            _write(exchange, 500, 0, 500)
-            wait_until(lambda: _count(exchange) == 1000, 60, "work did not go on")
+            write(exchange, 500, 0, 500)
+            wait_until(lambda: arrived(exchange) == 1000, 60, "work did not go on")
             wait_until(
                 lambda: "ingest" not in around.health.reasons(), 20, "the end of the outage is not told"
             )
-        _exactly_once_in_order(exchange, {0: 1000})
+        exactly_once_in_order(exchange, {0: 1000})
