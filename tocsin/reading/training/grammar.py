@@ -40,6 +40,10 @@ FILES = (
     "worded",
     "mentions",
     "records",
+    "ordinary",
+    "pretexts",
+    "pages",
+    "riders",
 )
 TONGUES = ("tongues", "everyday", "foreign", "world")
 ABROAD = ("abroad", "afar", "overseas")  # whole texts by language
