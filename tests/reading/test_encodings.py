@@ -7,6 +7,7 @@ import codecs
 import urllib.parse
 from collections.abc import Callable
 from functools import cache
+from unicodedata import normalize
 
 import pytest
 from parts import phrases
@@ -78,6 +79,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "look-alikes": swapped("aeopcyx", "\u0430\u0435\u043e\u0440\u0441\u0443\u0445"),
     "fullwidth": moved(0xFEE0),
     "combining": lambda text: "".join(f"{each}\u0336" for each in text),
+    "accents": lambda text: normalize("NFC", "".join(f"{each}\u0301" for each in text)),
+    "marks in heaps": lambda text: "".join(f"{each}\u0300\u0489\u0316\u0334" for each in text),
     "morse": morse,
     "binary": lambda text: " ".join(f"{each:08b}" for each in text.encode()),
     "codes": lambda text: " ".join(map(str, text.encode())),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tocsin.reading.hidden import overlaid
 from tocsin.reading.rules import Reading
 from tocsin.reading.scorer import FLAGGED, Floats, Scorer
 from tocsin.reading.views import View, views
@@ -76,7 +77,7 @@ def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
         hidden = True
         if view.name in _SAME_LETTERS and len(view.chain) == 1:
             stretch = raw.text[view.start : view.end]
-            hidden = _joined(view.text) >= _joined(stretch) + _SHOWN
+            hidden = overlaid(stretch) or _joined(view.text) >= _joined(stretch) + _SHOWN
             readable &= not hidden or len(stretch) < len(raw.text)
         yield view.text, hidden
     if readable:
