@@ -45,7 +45,7 @@ def test_attacks_in_data_are_flagged() -> None:
 
 
 def test_ordinary_text_is_left_alone_as_the_result_of_a_tool() -> None:
-    assert len(flagged(phrases.clear(), "tool")) <= 8  # which are orders, if they stand there
+    assert len(flagged(phrases.clear(), "tool")) <= 20  # which are orders to a model, if they stand there
 
 
 @pytest.mark.parametrize(
