@@ -25,9 +25,7 @@ from tocsin.contracts import About, Detector
 from tocsin.core import Instance, PartitionState, Plan, Unpacked
 from tocsin.history import Seen
 from tocsin.model import Batch, Event, Finding, Message, Signals
-from tocsin.redact import Redaction
 from tocsin.settings import ContentSettings, ReadingSettings
-from tocsin.signals import read
 
 SYLLABLES = tuple("".join(pair) for pair in product("bdfklmnprst", ("a", "e", "in", "o", "ur")))
 MODES: tuple[Literal["features", "excerpt"], ...] = ("features", "excerpt")
@@ -151,34 +149,23 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
     state = PartitionState.fresh(plan, "bench", 0)
     decode = msgspec.json.Decoder(Event).decode
     events = [decode(value) for value in wire]
-    slices = [core.Slice(record, 0, len(record.items)) for record in frames(events)]
+    works = [core.Work(record, 0, len(record.items)) for record in frames(events)]
     seen: list[Seen] = []
-    works: list[Any] = []
-    signals: list[Signals] = []
-    cost = {
-        "admit, stamp, history": timed(
-            lambda: works.extend(core._first_pass(state, slices, seen)), len(wire)
-        ),
-        "read": timed(lambda: signals.extend(read(seen, plan.content, plan.reading)), len(wire)),
-    }
+    parts: list[core.Part] = []
     state.redaction.event(Event(error_message="patterns are compiled before the clock starts"))
-    redaction, copies = Redaction(plan.content), [decode(value) for value in wire]
-
-    def redact() -> None:
-        for event, told, free in zip(copies, signals, redaction.clear(seen, signals), strict=True):
-            redaction.event(event, told, clear=free)
-
-    cost["redact alone"] = timed(redact, len(wire))
-    batch = Batch()
 
     def release() -> None:
-        clear = state.redaction.clear(seen, signals)
-        released, part = core._Release(state, batch), core.Part(seen, signals, clear)
+        released = core._Release(state, Batch())
         for work in works:
-            released.run(work, part)
+            released.run(work, parts[0])
 
-    cost["redact, assemble, detect, book, rows"] = timed(release, len(wire))
-    return cost
+    return {
+        "admit, stamp, history": timed(lambda: seen.extend(core._first_pass(state, works)[0]), len(wire)),
+        "read, redact": timed(
+            lambda: parts.append(core._second_pass(state, seen, [state.clock] * len(seen))), len(wire)
+        ),
+        "assemble, detect, book, rows": timed(release, len(wire)),
+    }
 
 
 def plain_plan(detectors: int) -> Plan:

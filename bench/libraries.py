@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from itertools import chain
 from math import log1p
 from time import process_time
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import msgspec
 from tocsin import core
 from tocsin.adwin import adwin_class
 from tocsin.core import PartitionState, Plan, Unpacked
-from tocsin.glance import BETWEEN, blocks
+from tocsin.glance import BETWEEN, NAMED, blocks, names
 from tocsin.history import Seen
 from tocsin.model import Event, Signals
 from tocsin.reading.redaction import Redactor
@@ -40,8 +41,7 @@ def calls(plan: Plan, wire: Sequence[Sequence[bytes]]) -> list[Calls]:
     made: list[Calls] = []
     for number, batch in enumerate(wire):
         record = Unpacked(number, number + 1, None, [decode(line) for line in batch], 0)
-        seen: list[Seen] = []
-        core._first_pass(state, [core.Slice(record, 0, len(batch))], seen)
+        seen, _ = core._first_pass(state, [core.Work(record, 0, len(batch))])
         signals = read(seen, plan.content, plan.reading)
         texts = [text.encode() for one in seen for text in _new_texts(one)]
         made.append(Calls(batch, texts, _scanned(state, seen, signals), _values(record.items)))
@@ -72,9 +72,20 @@ def _new_texts(seen: Seen) -> list[str]:
 
 
 def _scanned(state: PartitionState, seen: Sequence[Seen], signals: Sequence[Signals]) -> list[bytes]:
-    look, new = state.redaction._glance.text, state.redaction._new
-    looks = [look(one.event, new(one.event, told), one.rich) for one, told in zip(seen, signals, strict=True)]
-    return [BETWEEN.join(block).encode() for block in blocks(looks)]
+    redaction, content = state.redaction, state.plan.content
+    keeps = content.mode != "features"
+    new = [
+        redaction._new(one.event, told) if keeps else ((), ())
+        for one, told in zip(seen, signals, strict=True)
+    ]
+    events, rich = [one.event for one in seen], [one.rich for one in seen]
+    texts = [BETWEEN.join(each) for each in map(redaction._glance.texts, events, new, rich) if each]
+    named = [BETWEEN.join(chain.from_iterable(map(names, part))) for part in _parts(events)]
+    return [text.encode() for text in (*named, *map(BETWEEN.join, blocks(texts)))]
+
+
+def _parts(events: Sequence[Event]) -> list[Sequence[Event]]:
+    return [events[at : at + NAMED] for at in range(0, len(events), NAMED)]
 
 
 def _values(events: Sequence[Any]) -> list[float]:

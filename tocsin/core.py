@@ -3,14 +3,14 @@
     clock -> due timers and holds -> for each item: admit · stamp · history · read · redact · assemble
     -> detect · book -> rows
 
-A batch is worked on in three passes, because reading text pays only over many events: admission and
-history in log order, then reading all at once, then the rest in log order. The passes share no state,
-so no result depends on where a batch was cut.
+A batch is worked on in three passes, because digests, reading and redaction cost less over many events:
+admission and history in log order, then reading and redaction all at once, then the rest in log order.
+The passes share no state, so no result depends on where a batch was cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -37,31 +37,31 @@ EARLIEST, LATEST = 0.0, 4_291_747_200.0  # 1970 to 2106: what a table can hold
 PAST, FUTURE = 86_400.0, 300.0  # seconds that an event's time may be away from its arrival
 
 
-class Slice(msgspec.Struct, frozen=True, gc=False):
+class Work(msgspec.Struct, gc=False):
     """Consecutive items of a record: all of them, but where they are very many."""
 
     record: Unpacked
     start: int
     stop: int
-
-
-class Work(msgspec.Struct, frozen=True, gc=False):
-    """A slice after the first pass."""
-
-    record: Unpacked
-    start: int
-    stop: int
-    clock: float
-    expired: Sequence[Group]
-    items: list[tuple[Group, int] | Reject]  # the index is that of `Part`
+    clock: float = 0.0
+    expired: Sequence[Group] = ()
+    items: list[tuple[Group, int] | Reject] = []  # the index is that of `Part`
 
 
 class Part(NamedTuple):
-    """Some hundred events after the second pass."""
+    """Some hundred events after the second pass: there is no raw text in them any more."""
 
     seen: Sequence[Seen]
     signals: Sequence[Signals]
-    clear: Sequence[bool]  # whether nothing in them has to be redacted
+    news: Mapping[int, News]  # index -> of those whose messages hold calls or results
+
+
+class News(NamedTuple):
+    """What the messages of a model call tell of tools."""
+
+    told: Sequence[Told]
+    asked: Sequence[int]  # characters of the arguments of its answer's calls
+    clear: bool  # whether there was nothing to redact in the names of `told`
 
 
 def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batch:
@@ -71,35 +71,29 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     """
     batch = Batch()
     release = _Release(state, batch)
-    for some in _parts(records):
-        seen: list[Seen] = []
-        works = _first_pass(state, some, seen)
-        signals = read(seen, plan.content, plan.reading)
-        clear = state.redaction.clear(seen, signals)
-        part = Part(seen, signals, clear)
+    for works in _parts(records):
+        part = _second_pass(state, *_first_pass(state, works))
         for work in works:
             release.run(work, part)
     return batch
 
 
-def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Slice]]:
+def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Work]]:
     """Some hundred events at a time: enough to read text at once, few enough to stay in a cache, however many
     a record holds."""
-    part: list[Slice] = []
+    part: list[Work] = []
     events = 0
     for record in records:
         count = len(record.items)
-        if count > PART:
-            yield part
-            part, events = [], 0
-            for start in range(0, count, PART):
-                yield [Slice(record, start, min(start + PART, count))]
-            continue
-        part.append(Slice(record, 0, count))
         events += count
-        if events >= PART:
-            yield part
-            part, events = [], 0
+        if count <= PART:
+            part.append(Work(record, 0, count))
+            if events < PART:
+                continue
+        yield part
+        for start in range(0, count if count > PART else 0, PART):
+            yield [Work(record, start, min(start + PART, count))]
+        part, events = [], 0
     yield part
 
 
@@ -117,22 +111,26 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     return batch
 
 
-def _first_pass(state: PartitionState, slices: Sequence[Slice], seen: list[Seen]) -> list[Work]:
+def _first_pass(state: PartitionState, works: Sequence[Work]) -> tuple[list[Seen], list[float]]:
+    """Admission, stamps and history; all events with the arrival times at which they come."""
     groups, log_id, partition = state.groups, state.log_id, state.number
-    admit, digester = groups.admit, groups.digester
-    works: list[Work] = []
-    for slice in slices:
-        record, start, stop = slice.record, slice.start, slice.stop
-        arrival = record.arrival
+    admit = groups.admit
+    events: list[Event] = []
+    whose: list[Group] = []
+    clocks: list[float] = []
+    for work in works:
+        record, start = work.record, work.start
+        items, arrival = record.items, record.arrival
         if not start:
             state.clock = _advance(state.clock, record)
-        clock = state.clock
-        expired = groups.expired(clock) if clock > groups.horizon and not start else ()
+            if state.clock > groups.horizon:
+                work.expired = groups.expired(state.clock)
+        work.clock = clock = state.clock
         admitted: list[tuple[Group, int] | Reject] = []
-        works.append(Work(record, start, stop, clock, expired, admitted))
+        work.items = admitted
         prefix = f"{state.prefix}.{record.offset}."
-        items = record.items if stop - start == len(record.items) else record.items[start:stop]
-        for number, item in enumerate(items, start):
+        for number in range(start, work.stop):
+            item = items[number]
             if isinstance(item, Reject):
                 admitted.append(item)
                 continue
@@ -146,12 +144,35 @@ def _first_pass(state: PartitionState, slices: Sequence[Slice], seen: list[Seen]
             time = item.time
             if not (EARLIEST < time < LATEST if arrival is None else -FUTURE <= clock - time <= PAST):
                 _clamp(item, record, clock)
-            one = group.history.read(item, clock)
-            admitted.append((group, len(seen)))
-            if item.kind == "tool" and item.tool_arguments:
-                mark(one, item.tool_arguments, digester)
-            seen.append(one)
-    return works
+            admitted.append((group, len(events)))
+            events.append(item)
+            whose.append(group)
+            clocks.append(clock)
+    digests = groups.digester.events(events)
+    seen = [
+        group.history.read(event, clock, each)
+        for event, group, clock, each in zip(events, whose, clocks, digests, strict=True)
+    ]
+    return seen, clocks
+
+
+def _second_pass(state: PartitionState, seen: Sequence[Seen], clocks: Sequence[float]) -> Part:
+    """Reading and redaction."""
+    plan, digester = state.plan, state.groups.digester
+    mark(seen, digester)
+    signals = read(seen, plan.content, plan.reading)
+    rich = [(at, one) for at, one in enumerate(seen) if one.rich != PLAIN]
+    told: list[Sequence[Told]] = [
+        list(executions(one, digester)) if one.rich[0] and one.event.kind == "llm" else () for _, one in rich
+    ]
+    asked = [lengths(one.event) if one.rich[1] else () for _, one in rich]
+    clear = state.redaction.events(seen, signals, clocks)
+    news = {
+        at: News(some, calls, clear[at] and bool(some) and some[0].who == who(one.event))
+        for (at, one), some, calls in zip(rich, told, asked, strict=True)
+        if some or calls
+    }
+    return Part(seen, signals, news)
 
 
 def _advance(clock: float, record: Unpacked) -> float:
@@ -191,15 +212,27 @@ class _Release:
         record, self._clock = work.record, work.clock
         if not work.start:
             self._begin(record)
-            if self._state.timers.due(self._clock):
+            if self._state.timers.due(work.clock):
                 self._fire()
             if work.expired:
                 self._state.groups.drop(work.expired)
+        seen, signals, news = part
         for item in work.items:
             if isinstance(item, Reject):
                 self._reject(self._state.redaction.reject(item))
-            elif told := self._item(*item, part):
-                self._told += told
+                continue
+            group, at = item
+            one = seen[at]
+            event = one.event
+            of_tools = news.get(at)
+            if of_tools is not None and of_tools.asked:
+                group.assembly.remember_calls(event, of_tools.asked, work.clock)
+            if event.duplicate or not concerns(event):
+                self._complete(group, event, signals[at])
+            else:
+                self._assemble(group, Held(event, signals[at], one.digests, one.arguments))
+            if of_tools is not None:
+                self._told += [(group, each, of_tools.clear) for each in of_tools.told]
         if self._told and work.stop == len(record.items):
             self._end(record)
 
@@ -216,40 +249,6 @@ class _Release:
         state.next_offset = record.next_offset
         self._rows = state.rows = Rows()
         self._backfill = record.backfill
-
-    def _item(self, group: Group, index: int, part: Part) -> Sequence[tuple[Group, Told, bool]]:
-        """Redact an event and let it go on; what its messages tell of, each with whether names are clear."""
-        one, signals, clear = part.seen[index], part.signals[index], part.clear[index]
-        if one.rich != PLAIN:
-            return self._call(group, one, signals, clear)
-        event = one.event
-        self._state.redaction.event(event, signals, self._clock, clear, one.rich)
-        self._go_on(group, one, signals)
-        return ()
-
-    def _call(
-        self, group: Group, one: Seen, signals: Signals, clear: bool
-    ) -> Sequence[tuple[Group, Told, bool]]:
-        """The same of an event with tool calls or results in its messages."""
-        event, state = one.event, self._state
-        of_input, of_output = one.rich
-        told: Sequence[Told] = ()
-        if of_input and event.kind == "llm":
-            told = list(executions(one, state.groups.digester))
-        asked = lengths(event) if of_output else ()
-        state.redaction.event(event, signals, self._clock, clear, one.rich)
-        if asked:
-            group.assembly.remember_calls(event, asked, self._clock)
-        clear = clear and bool(told) and told[0].who == who(event)
-        self._go_on(group, one, signals)
-        return [(group, each, clear) for each in told]
-
-    def _go_on(self, group: Group, one: Seen, signals: Signals) -> None:
-        event = one.event
-        if event.duplicate or not concerns(event):
-            self._complete(group, event, signals)
-        else:
-            self._assemble(group, Held(event, signals, one.digests, one.arguments))
 
     def _told_of(self, group: Group, told: Told, identity: str, clear: bool) -> None:
         """An execution that messages tell of for the first time. Mostly its own span has gone on: then it is

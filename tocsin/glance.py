@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from typing import Protocol
 
@@ -21,13 +21,11 @@ NAMES = (  # of these some are made from the name of a person
     *("service", "environment", "agent", "agent_id", "session", "user_agent", "error_type"),
     *("trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "evaluation_label", "join"),
 )
-_OWN = ("session", "trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id", "join")
-_own = attrgetter(*_OWN)
-_common = attrgetter(*[name for name in (*WORDS, *NAMES) if name not in _OWN])
-_COMMON = 4096  # combinations of what many events share, of which it is remembered whether they are clear
+names = attrgetter(*WORDS, *NAMES)
 
 BETWEEN = "\n\0\n"  # no pattern reaches across it
 BLOCK, BLOCK_CHARACTERS = 8, 32_768  # events and characters that are looked at together
+NAMED = 16  # events whose names are looked at together
 New = Collection[int] | None  # which messages keep their text; None: all
 
 
@@ -47,14 +45,33 @@ class Glance:
     def __init__(self, cleaner: Cleaner, cuts: Cuts) -> None:
         self._cleaner = cleaner
         self._cuts = cuts
-        self._are_clear = lru_cache(_COMMON)(self._all_clear)
 
-    def text(self, event: Event, new: tuple[New, New], rich: Rich) -> str:
-        """All that must be looked at."""
-        texts = list(_own(event))
-        common = _common(event)
-        if not self._are_clear(common):
-            texts += common
+    def clear(
+        self, events: Sequence[Event], new: Sequence[tuple[New, New]], rich: Sequence[Rich]
+    ) -> list[bool]:
+        """Which events stay as they are. All their names are looked at together: next to none has to go."""
+        named = [self._name_something(events[at : at + NAMED]) for at in range(0, len(events), NAMED)]
+        clear = [True] * len(events)
+        looks: list[str] = []
+        places: list[int] = []
+        for at, texts in enumerate(map(self.texts, events, new, rich)):
+            if named[at // NAMED]:
+                texts += names(events[at])
+            if texts:
+                looks.append(BETWEEN.join(texts))
+                places.append(at)
+        free = chain.from_iterable(map(self.free, blocks(looks))) if looks else ()
+        for at, one in zip(places, free, strict=True):
+            clear[at] = one
+        return clear
+
+    def _name_something(self, events: Sequence[Event]) -> bool:
+        """Whether there may be something among their names."""
+        return self._cleaner.suspects(BETWEEN.join(chain.from_iterable(map(names, events))))
+
+    def texts(self, event: Event, new: tuple[New, New], rich: Rich) -> list[str]:
+        """All that must be looked at besides the event's names."""
+        texts: list[str] = []
         of_input, of_output = new
         if event.input and (of_input is None or of_input or rich[0]):
             self._add_messages(texts, event.input, of_input, rich[0])
@@ -64,7 +81,7 @@ class Glance:
             self._add_rest(texts, event)
         if event.documents or event.tool_definitions or event.invalid_fields:
             self._add_lists(texts, event)
-        return BETWEEN.join(texts)
+        return texts
 
     def free(self, texts: Sequence[str]) -> list[bool]:
         """Whether each stays as it is. All are searched at once, then halves of those that may not."""
@@ -75,13 +92,6 @@ class Glance:
             return [self._cleaner.redact(together) == together]
         half = len(texts) // 2
         return self.free(texts[:half]) + self.free(texts[half:])
-
-    def clear(self, event: Event, new: tuple[New, New], rich: Rich) -> bool:
-        """Whether one event stays as it is."""
-        return self.free([self.text(event, new, rich)])[0]
-
-    def _all_clear(self, names: tuple[str, ...]) -> bool:
-        return self.free([BETWEEN.join(filter(None, names))])[0]
 
     def _add_messages(
         self, texts: list[str], messages: tuple[Message, ...], new: New, rich: Sequence[int]
@@ -100,8 +110,10 @@ class Glance:
                     texts.append(cut(call.arguments))
 
     def _add_rest(self, texts: list[str], event: Event) -> None:
-        texts += (self._cuts.text(event.tool_arguments or ""), self._cuts.text(event.tool_result or ""))
-        texts.append(self._cuts.message(event.error_message))
+        if self._cuts.below:
+            texts += (self._cuts.text(event.tool_arguments or ""), self._cuts.text(event.tool_result or ""))
+        if event.error_message:
+            texts.append(self._cuts.message(event.error_message))
         if event.attributes:
             texts += event.attributes
             texts += map(self._cuts.attribute, event.attributes.values())

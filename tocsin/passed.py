@@ -84,11 +84,11 @@ class Passed:
     def _known(self, report: Report, looks: Sequence[str]) -> Iterator[Report]:
         """What went on under these names, the newest first; without executions that surely are others."""
         by_name = self._by_name
-        for name in looks:
-            under = by_name.get(name)
+        for name in [name for name in looks if name in by_name]:
+            under = by_name[name]
             if isinstance(under, Report):
                 yield under
-            elif under is not None:
+            else:
                 some = under[::-1]
                 yield from near(report, some) if report.kind == "tool" and name != report.join else some
 

@@ -10,7 +10,7 @@ from operator import and_, attrgetter
 from msgspec.structs import force_setattr, replace
 
 from tocsin.cuts import MESSAGE_CHARACTERS, Cuts, whole
-from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, blocks
+from tocsin.glance import NAMES, WORDS, Cleaner, Glance, New, names
 from tocsin.history import Rich, Seen
 from tocsin.labels import hide_labelled, names_somebody
 from tocsin.model import Document, Event, Message, Reject, Role, Signals, ToolCall, ToolDefinition
@@ -30,7 +30,6 @@ _CONVERSATIONS = 4096  # sequences of roles of which the bare messages are at ha
 MACHINE = {"trace_id": 48, "span_id": 48, "parent_span_id": 48, "finish_reason": 48, "join": 128}
 _SHORT = min(MACHINE.values())
 _machine = attrgetter(*MACHINE)
-_all_names = attrgetter(*WORDS, *NAMES)
 
 
 class Redaction:
@@ -55,53 +54,56 @@ class Redaction:
         self._tenant, self._clock = "", 0.0
         self._clear = False  # there is nothing to be replaced in this event
 
-    def clear(self, seen: Sequence[Seen], signals: Sequence[Signals]) -> list[bool]:
+    def events(self, seen: Sequence[Seen], signals: Sequence[Signals], clocks: Sequence[float]) -> list[bool]:
+        """Redacts many events in place; which of them held nothing that had to be replaced."""
+        if not self._limit:
+            new = [_NO_TEXT] * len(seen)
+        else:
+            new = [self._new(one.event, told) for one, told in zip(seen, signals, strict=True)]
+        clear = self.clear(seen, new)
+        strange = _strange(seen)
+        for one, kept, clock, free in zip(seen, new, clocks, clear, strict=True):
+            if strange:
+                self._shorten_machines(one.event)
+            self._redact(one.event, kept, one.rich, clock, free)
+        return clear
+
+    def clear(self, seen: Sequence[Seen], new: Sequence[tuple[New, New]]) -> list[bool]:
         """Which events hold nothing that would be replaced; looked at before they are redacted.
 
-        Several are looked at together, because to begin a search costs more than what it reads.
+        Many are looked at together, because to begin a search costs more than what it reads. `new`: which
+        messages of each keep their text.
         """
         if self._private:
             return [False] * len(seen)
-        look, new = self._glance.text, self._new
-        if self._limit:
-            looks = [
-                look(one.event, new(one.event, told), one.rich)
-                for one, told in zip(seen, signals, strict=True)
-            ]
-        else:
-            looks = [look(one.event, _NO_TEXT, one.rich) for one in seen]
-        free = chain.from_iterable(map(self._glance.free, blocks(looks)))
-        return list(map(and_, free, self._namer.innocents([one.event for one in seen])))
+        events = [one.event for one in seen]
+        free = self._glance.clear(events, new, [one.rich for one in seen])
+        return list(map(and_, free, self._namer.innocents(events)))
 
-    def event(
-        self,
-        event: Event,
-        signals: Signals | None = None,
-        clock: float = 0.0,
-        clear: bool | None = None,
-        rich: Rich | None = None,
-    ) -> None:
-        """Only this step writes content of a frozen event. `clear` is what the method of that name says;
-        `rich`: which messages may be more than role and text, where that is known.
+    def event(self, event: Event, signals: Signals | None = None, clock: float = 0.0) -> None:
+        """Redacts one event in place."""
+        new = self._new(event, signals) if self._limit else _NO_TEXT
+        one = Seen(event, rich=(range(len(event.input)), range(len(event.output))))
+        clear = self.clear((one,), (new,))
+        if _strange((one,)):
+            self._shorten_machines(event)
+        self._redact(event, new, one.rich, clock, clear[0])
+
+    def _redact(self, event: Event, new: tuple[New, New], rich: Rich, clock: float, clear: bool) -> None:
+        """Only this step writes content of a frozen event.
 
         An excerpt holds what is new: what a conversation repeats was stored with the call that said it
         first. A half keeps all, because its other half may be the one to which something is new.
         """
-        new = self._new(event, signals) if self._limit else _NO_TEXT
-        rich = rich or (range(len(event.input)), range(len(event.output)))
-        if clear is None:
-            clear = (
-                not self._private
-                and self._namer.innocent(*identities(event))
-                and self._glance.clear(event, new, rich)
-            )
         if event.former:  # nobody else may say what an identity was called before
             force_setattr(event, "former", ())
         if self._private:
             self._tenant, self._clock = event.tenant, clock
             self._own = self._pseudonyms.replace(event, clock)
         self._clear = clear
-        self._clean_names(event)
+        if not clear:
+            self._clean_each(event)
+            self._clean_identities(event)
         if event.input:
             force_setattr(event, "input", self._messages(event.input, new[0], rich[0]))
         if event.output:
@@ -120,8 +122,6 @@ class Redaction:
 
     def _new(self, event: Event, signals: Signals | None) -> tuple[New, New]:
         """Which messages of input and output keep their text; None: all."""
-        if not self._limit:
-            return _NO_TEXT
         if signals is None or event.join or event.half or self._limit < 0:
             return None, None
         return signals.new_input, signals.new_output
@@ -155,15 +155,12 @@ class Redaction:
 
     # Names and identities.
 
-    def _clean_names(self, event: Event) -> None:
-        words = _machine(event)
-        if " " in "".join(words) or max(map(len, words)) > _SHORT:
-            for (field, most), name in zip(MACHINE.items(), words, strict=True):
-                if len(name) > most or " " in name:
-                    force_setattr(event, field, self._namer.stand_in(name))
-        if not self._clear:
-            self._clean_each(event)
-            self._clean_identities(event)
+    def _shorten_machines(self, event: Event) -> None:
+        """Words of machines that are none."""
+        for field, most in MACHINE.items():
+            name = getattr(event, field)
+            if len(name) > most or " " in name:
+                force_setattr(event, field, self._namer.stand_in(name))
 
     def _clean_identities(self, event: Event) -> None:
         if not self._private and self._namer.innocent(*identities(event)):
@@ -174,8 +171,8 @@ class Redaction:
                 force_setattr(event, field, clean)
 
     def _clean_each(self, event: Event) -> None:
-        names = "\n".join(_all_names(event))
-        if self._hidden(names) != names or self._finder.redact(names) != names:
+        together = "\n".join(names(event))
+        if self._hidden(together) != together or self._finder.redact(together) != together:
             for field in (*WORDS, *NAMES):
                 name = getattr(event, field)
                 if name and (clean := self._name(name, own=field in NAMES)) != name:
@@ -206,33 +203,44 @@ class Redaction:
     def _messages(self, messages: tuple[Message, ...], new: New, rich: Sequence[int]) -> tuple[Message, ...]:
         """All messages; text only of those at `new`, of all where that is None."""
         if new is None:
-            return tuple([self._message(message, told=True) for message in messages])
+            return tuple([self._message(message) for message in messages])
         bare = _bare(tuple(map(_role, messages)))
         if not new and not rich:
             return bare
         kept = list(bare)
         for at in new:
-            kept[at] = self._message(messages[at], told=True)
+            kept[at] = self._message(messages[at])
         for at in rich:
             if at not in new:
-                kept[at] = self._message(messages[at], told=False)
+                kept[at] = self._outline(messages[at])
         return tuple(kept)
 
-    def _message(self, message: Message, *, told: bool) -> Message:
-        calls = message.tool_calls
-        identity, name = message.tool_call_id, message.name
+    def _outline(self, message: Message) -> Message:
+        """A message without its text."""
+        calls, identity, name = message.tool_calls, message.tool_call_id, message.name
         return Message(
             message.role,
-            self._text(message.text) if told else "",
-            tuple([self._call(call, told=told) for call in calls]) if calls else (),
+            "",
+            tuple([self._call(call, "") for call in calls]) if calls else (),
             self._name(identity) if identity else "",
             self._name(name) if name else "",
         )
 
-    def _call(self, call: ToolCall, *, told: bool) -> ToolCall:
-        return ToolCall(
-            self._name(call.id), self._name(call.name, own=False), self._text(call.arguments) if told else ""
+    def _message(self, message: Message) -> Message:
+        text, calls, identity, name = message.text, message.tool_calls, message.tool_call_id, message.name
+        return Message(
+            message.role,
+            self._text(text) if text else "",
+            tuple([self._call(call, self._text(call.arguments)) for call in calls]) if calls else (),
+            self._name(identity) if identity else "",
+            self._name(name) if name else "",
         )
+
+    def _call(self, call: ToolCall, arguments: str) -> ToolCall:
+        identity, name = call.id, call.name
+        if self._clear and len(identity) < NAME_CHARACTERS > len(name):
+            return ToolCall(identity, name, arguments)
+        return ToolCall(self._name(identity), self._name(name, own=False), arguments)
 
     def _document(self, document: Document) -> Document:
         return Document(self._name(document.id), document.score, self._text(document.text))
@@ -294,3 +302,9 @@ class Redaction:
 def _bare(roles: tuple[Role, ...]) -> tuple[Message, ...]:
     """Messages of which nothing is kept."""
     return tuple([_BARE[role] for role in roles])
+
+
+def _strange(seen: Sequence[Seen]) -> bool:
+    """Whether any of them has a word of a machine that is none."""
+    words = list(chain.from_iterable([_machine(one.event) for one in seen]))
+    return " " in "".join(words) or max(map(len, words), default=0) > _SHORT

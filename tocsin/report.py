@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -18,6 +19,7 @@ LATE = 10.0  # seconds by which a log record may be stamped later than the span 
 TOLD = "messages"  # half of an execution that only the messages of a model call tell of
 UNIQUE = 16  # characters besides the tool's name from which on a call's id is no mere number
 
+_id, _links = attrgetter("id"), attrgetter("digest", "trace", "parent", "span")
 _SEPARATORS = re.compile(r"[.:/\-]|__")
 _TWO_DIGITS, _FOUR_DIGITS = re.compile(r"\d\D*\d"), re.compile(r"\d(?:\D*\d){3}")
 
@@ -182,16 +184,15 @@ def near(one: Report, others: Sequence[Report]) -> Sequence[Report]:
     """Of executions with one name those that may be the same: a cheap look at many."""
     identity, length = one.id, len(one.id)
     if identity:
+        ids = list(map(_id, others))
+        if identity not in ids and set(map(len, ids)) == {length}:  # mostly ids tell them apart
+            return ()
         return [each for each in others if each.id == identity or len(each.id) != length]
-    digest, trace, span, parent = one.digest, one.trace, one.span, one.parent
-    return [
-        each
-        for each in others
-        if each.digest == digest != ""
-        or each.trace == trace != ""
-        or each.parent == span != ""
-        or each.span == parent != ""
-    ]
+    wanted = one.digest, one.trace, one.span, one.parent
+    links = zip(wanted, zip(*map(_links, others), strict=True), strict=True)
+    met = [(value, column) for value, column in links if value and value in column]
+    places = {at for value, column in met for at, each in enumerate(column) if each == value}
+    return [others[at] for at in sorted(places)]
 
 
 def _same_call(one: Report, other: Report) -> bool:

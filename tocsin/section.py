@@ -22,7 +22,8 @@ import msgspec
 V = TypeVar("V")
 KEY_CHARACTERS = 128
 GRAIN = 60.0  # seconds of arrival time; a key that is touched all the time need not move every time
-_FOREVER = float("inf")
+_FOREVER, _NEVER = float("inf"), float("-inf")
+_ROUNDING = 1e-3  # seconds
 _NOWHERE = -1  # the order of an entry that was forgotten
 
 
@@ -47,6 +48,7 @@ class Entry(msgspec.Struct, Generic[V], gc=False):
     changed: bool = True  # since the last checkpoint that was offered
     written: bool = False  # a confirmed checkpoint holds this key
     queued: float | None = None  # earliest timer in the heap
+    settled: float = _NEVER  # arrival time before which to be touched changes nothing
 
 
 class Coder(Protocol[V]):
@@ -202,11 +204,14 @@ class Section(Generic[V]):
         if entry is None:
             bounded = short(key)
             return self._admit(key, clock) if bounded == key else self.touch(bounded, clock)
+        if clock < entry.settled:
+            return entry
         passed = clock - entry.seen
         if passed >= self._grain or (passed and not entry.protected):
             return self._move(entry, clock)
-        if not entry.changed:
-            self.change(entry)
+        self.change(entry)
+        if entry.protected:
+            entry.settled = entry.seen + self._grain - _ROUNDING
         return entry
 
     def change(self, entry: Entry[V]) -> None:
@@ -273,7 +278,7 @@ class Section(Generic[V]):
 
     def _change_line(self, entry: Entry[V], old: _Line[V], new: _Line[V]) -> Entry[V]:
         self.order = entry.order = self.order + 1
-        entry.protected = not entry.protected
+        entry.protected, entry.settled = not entry.protected, _NEVER
         old.leave()
         new.enter(entry)
         self.change(entry)
@@ -333,7 +338,7 @@ class Section(Generic[V]):
             for key in keys:
                 entry = self._entries.get(key)
                 if entry and (always or entry.changed):
-                    entry.changed = False
+                    entry.changed, entry.settled = False, _NEVER
                     yield entry
 
     def keep(self, entry: Entry[V]) -> Kept:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain, islice, repeat
 from operator import attrgetter
 
 from tocsin.history import SIZE, Seen
@@ -33,8 +34,6 @@ desculpe, mas não | sinto muito, mas não | não posso ajudar | het spijt me, m
 """
 REFUSAL_OPENERS = tuple(opener.strip() for opener in _OPENERS.split("|"))
 _text = attrgetter("text")
-# Sketches lie between this and their prefix; nothing is cheaper than to compare.
-_BEHIND = PREFIX[:-1] + chr(ord(PREFIX[-1]) + 1)
 _HEADS = frozenset(opener[:2] for opener in REFUSAL_OPENERS) | {"i\u2019"}
 
 
@@ -42,7 +41,9 @@ def read(seen: Sequence[Seen], content: ContentSettings, reading: ReadingSetting
     """Signals of many events at once, in their order."""
     if content.mode == "none":
         return [_bare(one) for one in seen]
-    signals = [_read(one) for one in seen]
+    inputs = _lengths([one.event.input for one in seen])
+    outputs = _lengths([one.event.output for one in seen])
+    signals = list(map(_read, seen, inputs, outputs))
     if reading.enabled:
         from tocsin.reading.step import reader  # rules and model, which nothing else needs
 
@@ -58,27 +59,28 @@ def prepare(content: ContentSettings, reading: ReadingSettings) -> None:
         reader(reading, content.key)
 
 
-def _read(seen: Seen) -> Signals:
-    event, digests = seen.event, seen.digests
-    inputs, outputs = event.input, event.output
+def _read(seen: Seen, inputs: int, outputs: int) -> Signals:
+    event, new_input, new_output = seen.event, seen.new_input, seen.new_output
     arguments, result = event.tool_arguments, event.tool_result
     return Signals(
-        seen.new_input,
-        seen.new_output,
-        _lengths(inputs) if inputs else 0,
-        _lengths(outputs) if outputs else 0,
+        new_input,
+        new_output,
+        inputs,
+        outputs,
         length(arguments) if arguments else 0,
         length(result) if result else 0,
-        _digest(seen.new_input, digests, 0) if seen.new_input else "",
-        _digest(seen.new_output, digests, len(inputs)) if seen.new_output else "",
+        _digest(new_input, seen.digests, 0) if new_input else "",
+        _digest(new_output, seen.digests, len(event.input)) if new_output else "",
         refused(event),
     )
 
 
-def _lengths(messages: Sequence[Message]) -> int:
-    texts = list(map(_text, messages))
-    sketches = [text for text in texts if PREFIX <= text < _BEHIND]
-    return sum(map(length if sketches else len, texts))
+def _lengths(spoken: Sequence[Sequence[Message]]) -> list[int]:
+    """Characters of the messages of each event; those that a sketch stands for count as well."""
+    texts = list(map(_text, chain.from_iterable(spoken)))
+    sketched = any(map(str.startswith, texts, repeat(PREFIX)))
+    lengths = map(length if sketched else len, texts)
+    return [sum(islice(lengths, count)) for count in map(len, spoken)]
 
 
 def _bare(seen: Seen) -> Signals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -90,9 +90,12 @@ def executions(seen: Seen, digester: Digester) -> Iterator[Told]:
             yield Told(names, whose, message, tool, call, identity)
 
 
-def mark(seen: Seen, arguments: str, digester: Digester) -> None:
-    """Note the digest of the arguments of a tool's own event."""
-    force_setattr(seen, "arguments", digester.identity(plain(arguments)))
+def mark(seen: Iterable[Seen], digester: Digester) -> None:
+    """Note the digests of the arguments of tools' own events."""
+    tools = [one for one in seen if one.event.kind == "tool" and one.event.tool_arguments]
+    spelled = [plain(one.event.tool_arguments or "") for one in tools]
+    for one, digest in zip(tools, digester.identities(spelled), strict=True):
+        force_setattr(one, "arguments", digest)
 
 
 def _call(result: Message, earlier: tuple[Message, ...]) -> ToolCall:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tocsin.cuts import Cuts
-from tocsin.glance import BLOCK, BLOCK_CHARACTERS, Glance, blocks
+from tocsin.glance import BLOCK, BLOCK_CHARACTERS, NAMED, Glance, blocks
 from tocsin.history import Seen
 from tocsin.model import Document, Event, Message, Signals, ToolCall, ToolDefinition
 from tocsin.reading.redaction import Redactor
@@ -62,6 +62,12 @@ def test_blocks_are_bounded_and_hold_everything_in_order() -> None:
     assert list(blocks([])) == [[]]
 
 
+def clear(redaction: Redaction, seen: list[Seen], signals: list[Signals]) -> list[bool]:
+    """Which of copies of these events held nothing that had to be replaced."""
+    copies = [replace(one, event=replace(one.event)) for one in seen]
+    return redaction.events(copies, signals, [0.0] * len(copies))
+
+
 PLACES: tuple[dict[str, Any], ...] = (
     *({name: SECRET} for name in ("model", "session", "trace_id", "response_id", "tool_call_id", "agent")),
     {"input": (Message("user", f"say {SECRET}"),)},
@@ -89,7 +95,7 @@ def test_every_place_of_an_event_is_looked_at(place: dict[str, Any]) -> None:
     told = Signals(new_input=(0,), new_output=(0,))
     other = Event(model="m", session="s")
     seen = [Seen(other), Seen(Event(**place), rich=((0,), (0,))), Seen(other)]
-    assert redaction.clear(seen, [Signals(), told, Signals()]) == [True, False, True]
+    assert clear(redaction, seen, [Signals(), told, Signals()]) == [True, False, True]
 
 
 def test_of_messages_without_calls_only_what_is_new_is_looked_at() -> None:
@@ -98,25 +104,26 @@ def test_of_messages_without_calls_only_what_is_new_is_looked_at() -> None:
     event = Event(input=said, output=(Message("assistant", SECRET),))
     news = ((1,), ()), ((0,), ()), ((), (0,)), ((0, 1), (0,))
     told = [Signals(*new) for new in news]
-    assert redaction.clear([Seen(event)] * 4, told) == [True, False, False, False]
-    assert redaction.clear([Seen(replace(event, half="span"))], told[:1]) == [False]
+    assert clear(redaction, [Seen(event)] * 4, told) == [True, False, False, False]
+    assert clear(redaction, [Seen(replace(event, half="span"))], told[:1]) == [False]
 
 
 @pytest.mark.parametrize("call", [ToolCall(SECRET), ToolCall("", SECRET), ToolCall("", "", SECRET)])
 def test_where_everything_is_kept_all_of_every_message_is_looked_at(call: ToolCall) -> None:
     redaction = Redaction(ContentSettings(mode="full"), Counting())
     repeated = Seen(Event(output=(Message("assistant", "", (call,)),), duplicate=True))
-    assert redaction.clear([repeated], [Signals()]) == [False]
+    assert clear(redaction, [repeated], [Signals()]) == [False]
 
 
-def test_combinations_of_names_are_remembered_and_still_right() -> None:
+def test_names_of_many_events_are_looked_at_together_and_still_told_apart() -> None:
     cleaner = Counting()
     redaction = Redaction(ContentSettings(), cleaner)
-    clean, dirty = Event(model="m", session="s"), Event(model=SECRET, session="s")
-    for _ in range(3):
-        assert redaction.clear([Seen(clean), Seen(dirty)], [Signals(), Signals()]) == [True, False]
+    for at in range(NAMED + 1):
+        events = [Seen(Event(model="m", session="s")) for _ in range(NAMED + 1)]
+        events[at] = Seen(Event(model=SECRET, session="s"))
+        assert clear(redaction, events, [Signals()] * len(events)) == [n != at for n in range(NAMED + 1)]
     searches = cleaner.searches
-    redaction.clear([Seen(clean)], [Signals()])
+    clear(redaction, [Seen(Event(model="m", session="s"))] * NAMED, [Signals()] * NAMED)
     assert cleaner.searches == searches + 1
 
 
@@ -142,10 +149,8 @@ def test_together_or_alone_the_result_is_the_same() -> None:
         one.event(event, signals)
     start = 0
     while start < 100:
-        end = start + chance.randint(1, 40)
-        clear = other.clear([Seen(one) for one in together[start:end]], told[start:end])
-        for event, signals, free in zip(together[start:end], told[start:end], clear, strict=True):
-            other.event(event, signals, clear=free)
+        end = min(100, start + chance.randint(1, 40))
+        other.events([Seen(one, (0,)) for one in together[start:end]], told[start:end], [0.0] * (end - start))
         start = end
     assert alone == together
     assert SECRET not in repr(alone) and "max@" not in repr(alone) and "plain words" in repr(alone)

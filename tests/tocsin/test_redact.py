@@ -172,10 +172,8 @@ def test_of_many_events_only_the_one_that_names_a_secret_is_not_clear(
     events[7] = replace(events[7], **{field: SENT_AS_A_NAME})
     redaction = Redaction(ContentSettings(mode=mode))
     signals = [Signals() for _ in events]
-    clear = redaction.clear([Seen(event) for event in events], signals)
+    clear = redaction.events([Seen(event) for event in events], signals, [0.0] * len(events))
     assert clear == [n != 7 for n in range(20)], "people's addresses are theirs to keep"
-    for event, told, free in zip(events, signals, clear, strict=True):
-        redaction.event(event, told, clear=free)
     assert getattr(events[7], field).startswith("[secret:aws_key]#")
     assert [event.user for event in events if event is not events[7]] == [
         f"user-{n}@example.com" for n in range(20) if n != 7
@@ -184,5 +182,6 @@ def test_of_many_events_only_the_one_that_names_a_secret_is_not_clear(
 
 def test_what_only_looks_like_a_mark_is_looked_at_closer() -> None:
     events = [Event(user="[secret:x] of mine"), Event(user="ann")]
-    clear = Redaction(ContentSettings()).clear([Seen(event) for event in events], [Signals(), Signals()])
+    seen = [Seen(event) for event in events]
+    clear = Redaction(ContentSettings()).events(seen, [Signals(), Signals()], [0.0, 0.0])
     assert clear == [False, True]
