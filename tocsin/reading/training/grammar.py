@@ -44,9 +44,12 @@ FILES = (
     "pretexts",
     "pages",
     "riders",
+    "characters",
+    "exchanges",
+    "likeness",
 )
 TONGUES = ("tongues", "everyday", "foreign", "world")
-ABROAD = ("abroad", "afar", "overseas")  # whole texts by language
+ABROAD = ("abroad", "afar", "overseas", "elsewhere", "nearby")  # whole texts by language
 _ABROAD = {
     "asked": (False, "user"),
     "returned": (False, "tool"),
@@ -152,7 +155,7 @@ def grammar() -> Grammar:
             else:
                 lists[name] = _entries(entries)
         families += [_family(name, table) for name, table in content["families"].items()]
-    families += [each for file in ABROAD for each in _abroad(_content(file))]
+    families += [each for file in ABROAD for each in _abroad(file)]
     for file in TONGUES:
         for language, table in _content(file).items():
             tongues.setdefault(language, {}).update({part: _entries(each) for part, each in table.items()})
@@ -182,13 +185,13 @@ def _family(name: str, table: Mapping[str, Any]) -> Family:
     )
 
 
-def _abroad(content: Mapping[str, Any]) -> Iterator[Family]:
+def _abroad(file: str) -> Iterator[Family]:
     """A family of each language and kind, all of one type; two draws a line, as chance leaves some out."""
-    for language, table in content.items():
-        for part, (attack, role) in _ABROAD.items():
-            lines = _entries(table[part])
+    for language, table in _content(file).items():
+        for part, text in table.items():
+            (attack, role), lines = _ABROAD[part], _entries(text)
             yield Family(
-                f"{language}_{part}", attack, role, "abroad", 2 * len(lines) / _EACH, lines, language
+                f"{file}_{language}_{part}", attack, role, "abroad", 2 * len(lines) / _EACH, lines, language
             )
 
 
@@ -276,7 +279,7 @@ def _coded(seed: int, scale: float) -> Iterator[Sample]:
         for number in range(int(_PLAIN * scale)):
             said = expand(random.choice(("{ask}", "{said}", "{ask} {said}", "{code}")), lists, random)
             text = expand(random.choice(_AROUND), {**lists, "blob": [code(said).replace("{", "{{")]}, random)
-            one = f"{OWN}-{name}-{number}"
+            one = f"{OWN}-coded-{name}-{number}"
             yield Sample(one, text, False, OWN, "coded", "en", "user", one)
 
 
