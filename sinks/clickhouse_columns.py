@@ -30,7 +30,8 @@ class Column(NamedTuple):
 
     name: str
     type: str
-    read: Callable[[Rows, Sequence[Signals]], Iterable[Any]]
+    read: Callable[[Rows, Sequence[Signals]], Iterable[Any]] | None = None
+    attribute: str = ""  # of a row, where no more has to be read
 
     @property
     def wire(self) -> str:
@@ -51,10 +52,13 @@ class Table(NamedTuple):
         The table's defaults stand for what is left out, so nothing is lost with it.
         """
         fills = [_Fill(column) for column in self.columns]
+        attributes = attrgetter(*[column.attribute for column in self.columns if column.attribute])
         for start in range(0, len(rows), CHUNK):
             part, beside = rows[start : start + CHUNK], signals[start : start + CHUNK]
+            plain = zip(*map(attributes, part), strict=True)
             for fill in fills:
-                fill.add(list(fill.column.read(part, beside)))
+                read = fill.column.read
+                fill.add(list(read(part, beside) if read else next(plain)))
         told = [fill for fill in fills if fill.told] or fills[:1]
         return [fill.column for fill in told], [fill.values for fill in told]
 
@@ -72,16 +76,15 @@ class _Fill:
         self.told = False
 
     def add(self, values: Values) -> None:
-        if values.count(self.default) == len(values):
+        if values[0] == self.default and values.count(self.default) == len(values):
             self.values += [self.default] * len(values)
         else:
             self.told = True
             self.values += self.clean(values)
 
 
-def _of(name: str, kind: str, attribute: str = "") -> Column:
-    get = attrgetter(attribute or name)
-    return Column(name, kind, lambda rows, signals: map(get, rows))
+def _of(name: str, kind: str) -> Column:
+    return Column(name, kind, attribute=name)
 
 
 def _signal(name: str, kind: str) -> Column:

@@ -108,12 +108,13 @@ def insert_minutes(
         "minutes": list(run),
         "version": version,
     }
+    named = {name: value for name, value in settings.items() if name == "query_id"}
+    # Behind the statement, because the embedded engine's client spends a query on each setting.
+    beside = ", ".join(f"{name} = {value}" for name, value in (settings | CHEAP).items() if name not in named)
     try:
         with translated("computing minutes"):
             connection.client.command(
-                statement(connection.database),
-                parameters=parameters,
-                settings=settings | CHEAP,
+                f"{statement(connection.database)} SETTINGS {beside}", parameters=parameters, settings=named
             )
     except BadData as error:
         raise SinkUnavailable(f"computing minutes: {error}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -65,7 +65,7 @@ def concerns(event: Event) -> bool:
     return event.join != "" or (not event.span_id and event.response_id != "") or event.kind == "tool"
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """What becomes of an event: it goes on, or it waits under a key, or it is known and told no more."""
 
     ready: Held | None = None

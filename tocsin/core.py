@@ -43,15 +43,28 @@ class Work(msgspec.Struct, gc=False):
     record: Unpacked
     start: int
     stop: int
+    first: int = 0  # its first event among those of `Part`
     clock: float = 0.0
     expired: Sequence[Group] = ()
-    items: list[tuple[Group, int] | Reject] = []  # the index is that of `Part`
+
+    def items(self) -> Sequence[Event | Reject]:
+        items = self.record.items
+        return items if self.stop - self.start == len(items) else items[self.start : self.stop]
+
+
+class Came(NamedTuple):
+    """Some hundred events after the first pass."""
+
+    seen: Sequence[Seen]
+    groups: Sequence[Group]
+    clocks: Sequence[float]  # arrival times
 
 
 class Part(NamedTuple):
-    """Some hundred events after the second pass: there is no raw text in them any more."""
+    """The same after the second pass: there is no raw text in them any more."""
 
     seen: Sequence[Seen]
+    groups: Sequence[Group]
     signals: Sequence[Signals]
     news: Mapping[int, News]  # index -> of those whose messages hold calls or results
 
@@ -72,7 +85,7 @@ def step(plan: Plan, state: PartitionState, records: Sequence[Unpacked]) -> Batc
     batch = Batch()
     release = _Release(state, batch)
     for works in _parts(records):
-        part = _second_pass(state, *_first_pass(state, works))
+        part = _second_pass(state, _first_pass(state, works))
         for work in works:
             release.run(work, part)
     return batch
@@ -111,8 +124,8 @@ def finish(plan: Plan, state: PartitionState) -> Batch:
     return batch
 
 
-def _first_pass(state: PartitionState, works: Sequence[Work]) -> tuple[list[Seen], list[float]]:
-    """Admission, stamps and history; all events with the arrival times at which they come."""
+def _first_pass(state: PartitionState, works: Sequence[Work]) -> Came:
+    """Admission, stamps and history."""
     groups, log_id, partition = state.groups, state.log_id, state.number
     admit = groups.admit
     events: list[Event] = []
@@ -120,44 +133,39 @@ def _first_pass(state: PartitionState, works: Sequence[Work]) -> tuple[list[Seen
     clocks: list[float] = []
     for work in works:
         record, start = work.record, work.start
-        items, arrival = record.items, record.arrival
+        arrival, backfill = record.arrival, record.backfill
         if not start:
             state.clock = _advance(state.clock, record)
             if state.clock > groups.horizon:
                 work.expired = groups.expired(state.clock)
         work.clock = clock = state.clock
-        admitted: list[tuple[Group, int] | Reject] = []
-        work.items = admitted
-        prefix = f"{state.prefix}.{record.offset}."
-        for number in range(start, work.stop):
-            item = items[number]
+        work.first = len(events)
+        for number, item in enumerate(work.items(), start):
             if isinstance(item, Reject):
-                admitted.append(item)
                 continue
-            group = admit(item.tenant, item.application, clock)
-            force_setattr(item, "id", f"{prefix}{number}")
+            whose.append(admit(item.tenant, item.application, clock))
+            force_setattr(item, "id", f"{state.prefix}.{record.offset}.{number}")
             force_setattr(item, "log_id", log_id)
             if partition:
                 force_setattr(item, "log_partition", partition)
-            if record.backfill:
+            if backfill:
                 force_setattr(item, "backfill", True)
             time = item.time
             if not (EARLIEST < time < LATEST if arrival is None else -FUTURE <= clock - time <= PAST):
                 _clamp(item, record, clock)
-            admitted.append((group, len(events)))
             events.append(item)
-            whose.append(group)
             clocks.append(clock)
     digests = groups.digester.events(events)
     seen = [
         group.history.read(event, clock, each)
         for event, group, clock, each in zip(events, whose, clocks, digests, strict=True)
     ]
-    return seen, clocks
+    return Came(seen, whose, clocks)
 
 
-def _second_pass(state: PartitionState, seen: Sequence[Seen], clocks: Sequence[float]) -> Part:
+def _second_pass(state: PartitionState, came: Came) -> Part:
     """Reading and redaction."""
+    seen, groups, clocks = came
     plan, digester = state.plan, state.groups.digester
     mark(seen, digester)
     signals = read(seen, plan.content, plan.reading)
@@ -172,7 +180,7 @@ def _second_pass(state: PartitionState, seen: Sequence[Seen], clocks: Sequence[f
         for (at, one), some, calls in zip(rich, told, asked, strict=True)
         if some or calls
     }
-    return Part(seen, signals, news)
+    return Part(seen, groups, signals, news)
 
 
 def _advance(clock: float, record: Unpacked) -> float:
@@ -216,23 +224,24 @@ class _Release:
                 self._fire()
             if work.expired:
                 self._state.groups.drop(work.expired)
-        seen, signals, news = part
-        for item in work.items:
+        seen, groups, signals, news = part
+        at = work.first - 1
+        for item in work.items():
             if isinstance(item, Reject):
                 self._reject(self._state.redaction.reject(item))
                 continue
-            group, at = item
-            one = seen[at]
-            event = one.event
+            at += 1
+            group = groups[at]
             of_tools = news.get(at)
-            if of_tools is not None and of_tools.asked:
-                group.assembly.remember_calls(event, of_tools.asked, work.clock)
-            if event.duplicate or not concerns(event):
-                self._complete(group, event, signals[at])
-            else:
-                self._assemble(group, Held(event, signals[at], one.digests, one.arguments))
             if of_tools is not None:
                 self._told += [(group, each, of_tools.clear) for each in of_tools.told]
+                if of_tools.asked:
+                    group.assembly.remember_calls(item, of_tools.asked, work.clock)
+            if item.duplicate or not concerns(item):
+                self._complete(group, item, signals[at])
+            else:
+                one = seen[at]
+                self._assemble(group, Held(item, signals[at], one.digests, one.arguments))
         if self._told and work.stop == len(record.items):
             self._end(record)
 

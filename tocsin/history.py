@@ -8,7 +8,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, repeat
 from operator import attrgetter, call
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -42,12 +41,12 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     arguments: str = ""  # digest of a tool's arguments
 
 
-class Digests(NamedTuple):
+class Digests(msgspec.Struct, frozen=True, gc=False):
     """Keyed digests of one event."""
 
     identity: str  # under which it is known should it come again; empty where it has no name of its own
-    messages: Sequence[str]  # of the input, then of the output
-    rich: Sequence[int]  # those of which there is more than role and text
+    messages: Sequence[str] = ()  # of the input, then of the output
+    rich: Sequence[int] = ()  # those of which there is more than role and text
 
 
 class Digester:
@@ -96,6 +95,11 @@ class Digester:
         for event, name, identity, messages in zip(
             events, names, self.identities(names), spoken, strict=True
         ):
+            if not name:
+                identity = ""
+            if not messages:
+                yield Digests(identity)
+                continue
             end = start + len(messages)
             own = digests[start:end]
             if event.half == "log" and name:  # a span may have several log records
@@ -103,8 +107,8 @@ class Digester:
             more = []
             while left and left[0] < end:
                 more.append(left.popleft() - start)
-            yield Digests(identity if name else "", own, more)
             start = end
+            yield Digests(identity, own, more)
 
 
 class Conversation(msgspec.Struct, array_like=True, gc=False):
@@ -136,9 +140,9 @@ class History:
         Marks an event that was seen before as a duplicate; two halves are two events. Without a
         conversation all messages are new.
         """
-        identity, messages, rich = digests or next(self._digester.events((event,)))
-        if not self._events:
-            identity = ""
+        digests = digests or next(self._digester.events((event,)))
+        messages, rich = digests.messages, digests.rich
+        identity = digests.identity if self._events else ""
         talks = event.session or event.trace_id
         if not identity and (not talks or not messages and not event.compacted):
             return _news(event, messages, rich, "")[0] if messages else Seen(event)

@@ -144,7 +144,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     batch_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="rows that trigger a write")] = 5000
     batch_bytes: Annotated[int, Meta(ge=1024, description="record bytes that trigger a write")] = 16 << 20
     linger_ms: Annotated[int, Meta(ge=0, le=10_000, description="longest wait before a write")] = 20
-    checkpoint_seconds: Annotated[Seconds, Meta(description="longest work that a crash repeats")] = 2.0
+    checkpoint_seconds: Annotated[Seconds, Meta(description="longest work that a crash repeats")] = 5.0
     write_deadline_seconds: Annotated[Seconds, Meta(description="one attempt of a write to a sink")] = 30.0
     give_up_seconds: Annotated[
         Seconds, Meta(description="a source, sink or store down for longer ends the process, code 69")

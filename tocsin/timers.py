@@ -45,7 +45,7 @@ class Timers:
     def due(self, clock: float) -> bool:
         """Whether anything may have to be done."""
         heap = self._heap
-        return bool(heap) and heap[0].due <= clock or self.crowded
+        return bool(heap) and heap[0].due <= clock or self._stale > 1024 and self.crowded
 
     def next(self, clock: float) -> Timer | None:
         """The first timer at or before `clock`, taken out."""
