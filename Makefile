@@ -17,7 +17,7 @@ demo: install  ## invented traffic with incidents through the whole pipeline, in
 
 test: install  ## all tests, on the real Kafka and the real ClickHouse engine
 	scripts/fetch-kafka
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-shippers: install  ## tests on real log shippers: rsyslog, syslog-ng, the OpenTelemetry Collector
 	scripts/fetch-kafka

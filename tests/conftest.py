@@ -13,6 +13,23 @@ from parts.kafka_fixture import kafka
 __all__ = ["kafka"]
 
 REAL_PARTS = ("kafka", "clickhouse", "end_to_end")
+LONGEST = (  # begun first, so that no worker is alone with one of them at the end
+    "test_agent_runs.py",
+    "test_demo.py",
+    "test_exchange.py",
+    "test_privacy.py",
+    "test_cli.py",
+    "test_fuzz.py",
+    "test_clickhouse_crash.py",
+    "test_clickhouse_server.py",
+    "test_kafka.py",
+    "test_interleaving.py",
+    "test_learning.py",
+    "test_exchange_membership.py",
+    "test_kafka_store.py",
+    "test_panels.py",
+    "test_plugin.py",
+)
 
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile(
@@ -29,6 +46,12 @@ def logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first; xdist hands files out in this order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,8 @@ from tocsin.plan import Instance, Plan, Unpacked
 from tocsin.simulator import Simulator
 from tocsin.state import PartitionState
 
-HOURS, RATE = 3, 2.0
+HOURS, RATE = 3, 1.0
+PIECE = 500  # events in one step
 
 
 class Stored(NamedTuple):
@@ -56,13 +57,18 @@ def _batch(simulator: Simulator) -> Batch:
     instances = [Instance(name, name, registry.load(kind, name)()) for name in registry.builtins(kind)]
     plan = Plan(instances=tuple(instances))
     state, whole = PartitionState.fresh(plan, "test", 0), Batch()
-    for offset, event in enumerate(simulator.events()):
-        items: list[Event | Reject] = [replace(event, tenant="default")]
-        if offset % 400 < 2:
-            items.append(Reject(reason=("undecodable", "invalid")[offset % 2], size=9, tenant="default"))
-        _join(whole, core.step(plan, state, [Unpacked(offset, offset + 1, None, items, 1000)]))
+    records = [_record(offset, event) for offset, event in enumerate(simulator.events())]
+    for first in range(0, len(records), PIECE):
+        _join(whole, core.step(plan, state, records[first : first + PIECE]))
     _join(whole, core.finish(plan, state))
     return whole
+
+
+def _record(offset: int, event: Event) -> Unpacked:
+    items: list[Event | Reject] = [replace(event, tenant="default")]
+    if offset % 400 < 2:
+        items.append(Reject(reason=("undecodable", "invalid")[offset % 2], size=9, tenant="default"))
+    return Unpacked(offset, offset + 1, None, items, 1000)
 
 
 def _join(whole: Batch, batch: Batch) -> None:

@@ -23,7 +23,8 @@ from tocsin.simulator import Incident
 @pytest.mark.clickhouse
 @pytest.mark.timeout(300)
 def test_it_finds_what_must_be_found_and_says_what_it_missed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tocsin", "demo", "--dir", str(tmp_path / "demo")]
+    # All incidents, among half of the events that are usual around them: those prove nothing more.
+    command = [sys.executable, "-m", "tocsin", "demo", "--rate", "2", "--dir", str(tmp_path / "demo")]
     demonstrated = subprocess.run(command, capture_output=True, text=True, timeout=290)
     assert demonstrated.returncode == OK, demonstrated.stderr
     assert demonstrated.stderr == ""
