@@ -37,9 +37,9 @@ from tocsin.worker import Ports, Watchers, Worker
 
 PARTITIONS, SOURCE_PARTITIONS = 4, 6
 KILLS = 20 * int(os.environ.get("TOCSIN_SOAK", "1"))
-SECONDS = 3.5 * KILLS  # that the stream takes, so that kills hit steady state
-LIMIT = 4 * SECONDS + 120
-DROP_SECONDS = 0.25
+SECONDS = 2.5 * KILLS  # that the stream takes at least, so that kills hit steady state
+LIMIT = 14 * KILLS + 120
+DROP_SECONDS = 0.75
 
 DETECTORS = """
 [reading]
@@ -184,6 +184,7 @@ def test_kills_and_rebalancing_lose_nothing_and_double_nothing(
         for worker in workers:
             assert worker.stop() == 0, worker.said[-3000:]
     finally:
+        reaper.stop()
         for worker in (*workers, guest):
             worker.close()
 

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -139,10 +140,15 @@ def identities(record: bytes) -> tuple[list[tuple[str, str]], bool]:
     return [(field, name) for name, field in fields.items()], len(events) == 1
 
 
+@cache
+def known() -> list[tuple[bytes, list[tuple[str, str]], bool]]:
+    """The payloads, with who they are from."""
+    return [(record, *identities(record)) for record in payloads()]
+
+
 def traffic(planter: Planter, planted: int) -> Iterator[bytes]:
     """Records as lines, each with secrets of its own."""
-    known = [(record, *identities(record)) for record in payloads()]
-    for number, (record, named, alone) in enumerate(cycle(known)):
+    for number, (record, named, alone) in enumerate(cycle(known())):
         if planter.planted >= planted:
             return
         made = planter.broken(record) if number % 40 == 39 else planter.record(record, named, alone=alone)

@@ -19,7 +19,7 @@ from sinks.clickhouse import ClickHouse
 
 pytestmark = pytest.mark.clickhouse
 PROGRAM = Path(__file__).parent.parent / "parts" / "clickhouse_replay.py"
-KILLS = int(os.environ.get("TOCSIN_KILLS", "24"))
+KILLS = int(os.environ.get("TOCSIN_KILLS", "16"))
 ENDLESS = 1_000_000
 
 

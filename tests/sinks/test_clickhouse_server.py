@@ -191,7 +191,7 @@ def test_a_killed_server_comes_back_with_everything_confirmed(
     server.start()
     settings = ClickHouse(url=server.url, connect_seconds=1.0, reply_seconds=10.0)
     migrate(settings)
-    stop = threading.Event()
+    writer, stop = settings.open(), threading.Event()
 
     def killing() -> None:
         for pause in (0.02, 0.05, 0.11, 0.17, 0.23, 0.31):
@@ -203,7 +203,7 @@ def test_a_killed_server_comes_back_with_everything_confirmed(
     killer, rounds = threading.Thread(target=killing), 0
     killer.start()
     try:
-        with closing(settings.open()) as writer:
+        with closing(writer):
             while killer.is_alive() or rounds < 20:
                 insistent(writer, batch(rounds * 50, 50), attempts=500)
                 rounds += 1

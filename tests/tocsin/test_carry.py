@@ -113,7 +113,7 @@ def _bare(alert: Alert, names: dict[str, int]) -> Any:
     return msgspec.to_builtins(bare), [names[each] for each in alert.event_ids]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 5), st.integers(1, 159), st.booleans())
 def test_groups_go_on_as_if_nothing_had_happened(
     seed: int, before: int, after: int, cut: int, lagging: bool

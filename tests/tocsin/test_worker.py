@@ -54,7 +54,7 @@ def test_a_crash_between_any_two_steps_loses_nothing_and_doubles_nothing(part: i
 
 def test_crashes_upon_crashes_are_made_good() -> None:
     chance = random.Random(4)
-    for _ in range(40):
+    for _ in range(25):
         house = House(filled(2))
         house.fuse = Fuse(chance.randrange(30))
         for _ in range(12):
