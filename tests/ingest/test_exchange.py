@@ -453,6 +453,7 @@ def test_ingest_pauses_above_the_backlog_and_says_so(
 def test_work_goes_on_after_brokers_were_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.kafka_transaction.WAIT_SECONDS", 5.0)
     monkeypatch.setattr("ingest.kafka_client.BOOTSTRAP_MS", 2000)
+    monkeypatch.setattr(exchange_ingest, "RETRY_SECONDS", (0.1, 1.0))
     with KafkaServer(tmp_path / "kafka") as kafka:
         exchange = an_exchange(kafka, tick_seconds=0.5)
         around = surroundings()
