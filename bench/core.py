@@ -148,7 +148,7 @@ def steps(plan: Plan, wire: list[bytes]) -> dict[str, float]:
     state = PartitionState.fresh(plan, "bench", 0)
     decode = msgspec.json.Decoder(Event).decode
     events = [decode(value) for value in wire]
-    works = [core.Work(record, 0, len(record.items)) for record in frames(events)]
+    works = [core.Work(record, record.items) for record in frames(events)]
     came: list[core.Came] = []
     parts: list[core.Part] = []
     state.redaction.event(Event(error_message="patterns are compiled before the clock starts"))

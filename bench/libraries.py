@@ -41,7 +41,7 @@ def calls(plan: Plan, wire: Sequence[Sequence[bytes]]) -> list[Calls]:
     made: list[Calls] = []
     for number, batch in enumerate(wire):
         record = Unpacked(number, number + 1, None, [decode(line) for line in batch], 0)
-        seen = core._first_pass(state, [core.Work(record, 0, len(batch))]).seen
+        seen = core._first_pass(state, [core.Work(record, record.items)]).seen
         signals = read(seen, plan.content, plan.reading)
         texts = [text.encode() for one in seen for text in _new_texts(one)]
         made.append(Calls(batch, texts, _scanned(state, seen, signals), _values(record.items)))

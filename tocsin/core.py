@@ -41,15 +41,11 @@ class Work(msgspec.Struct, gc=False):
     """Consecutive items of a record: all of them, but where they are very many."""
 
     record: Unpacked
-    start: int
-    stop: int
+    items: Sequence[Event | Reject]
+    start: int = 0
     first: int = 0  # its first event among those of `Part`
     clock: float = 0.0
     expired: Sequence[Group] = ()
-
-    def items(self) -> Sequence[Event | Reject]:
-        items = self.record.items
-        return items if self.stop - self.start == len(items) else items[self.start : self.stop]
 
 
 class Came(NamedTuple):
@@ -100,12 +96,12 @@ def _parts(records: Sequence[Unpacked]) -> Iterator[Sequence[Work]]:
         count = len(record.items)
         events += count
         if count <= PART:
-            part.append(Work(record, 0, count))
+            part.append(Work(record, record.items))
             if events < PART:
                 continue
         yield part
         for start in range(0, count if count > PART else 0, PART):
-            yield [Work(record, start, min(start + PART, count))]
+            yield [Work(record, record.items[start : start + PART], start)]
         part, events = [], 0
     yield part
 
@@ -140,7 +136,7 @@ def _first_pass(state: PartitionState, works: Sequence[Work]) -> Came:
                 work.expired = groups.expired(state.clock)
         work.clock = clock = state.clock
         work.first = len(events)
-        for number, item in enumerate(work.items(), start):
+        for number, item in enumerate(work.items, start):
             if isinstance(item, Reject):
                 continue
             whose.append(admit(item.tenant, item.application, clock))
@@ -226,7 +222,7 @@ class _Release:
                 self._state.groups.drop(work.expired)
         seen, groups, signals, news = part
         at = work.first - 1
-        for item in work.items():
+        for item in work.items:
             if isinstance(item, Reject):
                 self._reject(self._state.redaction.reject(item))
                 continue
@@ -242,7 +238,7 @@ class _Release:
             else:
                 one = seen[at]
                 self._assemble(group, Held(item, signals[at], one.digests, one.arguments))
-        if self._told and work.stop == len(record.items):
+        if self._told and work.start + len(work.items) == len(record.items):
             self._end(record)
 
     def _end(self, record: Unpacked) -> None:

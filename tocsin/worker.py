@@ -29,6 +29,7 @@ IDLE_SECONDS = 0.2  # longest wait in one poll
 SHOW_SECONDS = 5.0  # between updates of gauges
 PIECE_BYTES = 256 << 10  # records that are decoded at once: more do not stay in the processor's cache
 PORTIONS = 4  # of the checkpoints that are due one is saved in a round: rows wait no longer than for that
+GRACE = 1.2  # times its interval that a checkpoint waits for a round that leaves no row to be written for it
 DRAIN_SECONDS = 7.0  # for the last rows of a stopped worker
 STOP_SECONDS = 10.0  # then the watchdog ends it
 
@@ -110,8 +111,8 @@ class Worker:
         records = self._poll()
         if records:
             self._work(records)
-        self._deliver()
-        owing = self._owing(self._settings.checkpoint_seconds)
+        written, every = self._deliver(), self._settings.checkpoint_seconds
+        owing = self._owing(every if written else GRACE * every)
         self._save(owing[: -(-len(owing) // PORTIONS)])
         if self._clock.now() >= self._show_at:
             self._show()

@@ -145,3 +145,27 @@ def test_text_that_is_no_unicode_is_digested_all_the_same() -> None:
     assert history().read(event, 1.0).new_input == (0,)
     with_call = Message("user", "\ud800", (ToolCall(arguments="\ud800"),))
     assert history().read(Event(session="s", input=(with_call,)), 1.0).new_input == (0,)
+
+
+def test_of_what_is_repeated_nothing_is_told_to_be_more_than_role_and_text_but_in_answers() -> None:
+    past, call = history(), Message("assistant", "", (ToolCall("1", "search", "{}"),))
+    result = Message("tool", "found", (), "1", "search")
+    first = past.read(Event(session="s", input=(*say("a"), call, result), output=(call,)), 1.0)
+    assert (first.new_input, first.rich) == ((0, 1, 2), ((1, 2), (0,)))
+    more = Message("tool", "found more", (), "1", "search")
+    second = past.read(Event(session="s", input=(*say("a"), call, result, more), output=(call,)), 2.0)
+    assert (second.new_input, second.new_output, second.rich) == ((3,), (), ((3,), (0,)))
+
+
+def test_many_events_have_the_digests_that_each_has_alone() -> None:
+    digester, call = Digester("key"), Message("assistant", "", (ToolCall("1", "search", "{}"),))
+    events = [
+        Event(input=say("a", "b"), output=(call, *say("\ud800"))),
+        Event(),
+        Event(trace_id="t", span_id="s", half="log", input=(call,)),
+        Event(response_id="r", output=(Message("tool", "x", (), "", "named"),)),
+    ]
+    together = list(digester.events(events))
+    assert together == [next(digester.events([event])) for event in events]
+    assert [each.rich for each in together] == [[2], (), [0], [0]]
+    assert [bool(each.identity) for each in together] == [False, False, True, True]

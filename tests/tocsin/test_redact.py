@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from tocsin.cuts import MESSAGE_CHARACTERS
 from tocsin.glance import NAMES, WORDS
-from tocsin.history import Seen
+from tocsin.history import Digester, History, Seen
 from tocsin.model import Document, Event, Message, Reject, Signals, ToolCall, ToolDefinition
 from tocsin.names import IDENTITIES
 from tocsin.redact import MACHINE, Redaction
-from tocsin.settings import ContentSettings, LimitSettings
+from tocsin.settings import ContentSettings, HistorySettings, LimitSettings, ReadingSettings
+from tocsin.signals import read
 
 SECRET = "hunter2hunter2"
 
@@ -185,3 +186,19 @@ def test_what_only_looks_like_a_mark_is_looked_at_closer() -> None:
     seen = [Seen(event) for event in events]
     clear = Redaction(ContentSettings()).events(seen, [Signals(), Signals()], [0.0, 0.0])
     assert clear == [False, True]
+
+
+@pytest.mark.parametrize("mode", ["features", "excerpt"])
+def test_of_a_message_that_a_conversation_repeats_only_the_role_is_kept(
+    mode: Literal["features", "excerpt"],
+) -> None:
+    call = Message("assistant", "let me see", (ToolCall("call-1", "search", "{}"),))
+    said = (Message("user", "where"), call, Message("tool", "found", (), "call-1", "search"))
+    past, content = History(HistorySettings(), Digester("")), ContentSettings(mode=mode)
+    kept: list[tuple[Message, ...]] = []
+    for _ in range(2):
+        seen = past.read(Event(session="s", input=said), 1.0)
+        Redaction(content).events([seen], read([seen], content, ReadingSettings(enabled=False)), [1.0])
+        kept.append(seen.event.input)
+    assert kept[0][1].tool_calls[0].name == kept[0][2].name == "search"
+    assert kept[1] == (Message("user"), Message("assistant"), Message("tool"))

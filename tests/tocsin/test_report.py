@@ -133,4 +133,7 @@ def test_what_is_left_out_at_a_cheap_look_is_never_the_same() -> None:
     pairs = [(one, other) for one, other in pairs if not one.join or one.join != other.join]
     decided = [(one, other) for one, other in pairs if not near(one, [other])]
     assert not any(same(*pair) for pair in decided)
+    others = [other for _, other in pairs[:16]]
+    for one, _ in pairs[:500]:
+        assert list(near(one, others)) == [other for other in others if near(one, [other])]
     assert len(decided) > 2000 and sum(same(*pair) for pair in pairs) > 1000

@@ -118,6 +118,30 @@ def test_a_second_touch_at_the_same_arrival_time_protects_nothing() -> None:
     assert one.protected == 1
 
 
+def test_a_key_that_is_touched_all_the_time_is_in_every_checkpoint_and_moves_once_in_a_grain() -> None:
+    one = section(10)
+    moves = []
+    for tenths in range(1_300):
+        entry = one.touch("a", 1.0 + tenths / 10)
+        moves.append(entry.order)
+        assert [each.key for each in one.offer([])] == ["a"]
+        one.saved(one.order, [entry])
+    assert moves == sorted(moves) and len(set(moves)) == 4  # came, was protected, and two minutes went by
+
+
+def test_a_protected_key_that_loses_its_place_has_to_come_back_for_it() -> None:
+    one = section(10)
+    for clock in (1.0, 2.0, 3.0):
+        for number in range(8):
+            one.touch(f"k{number}", clock)
+    one.touch("late", 3.0)
+    one.touch("late", 4.0)  # takes the place of the first
+    assert [entry.protected for key, entry in one.items() if key in ("k0", "late")] == [False, True]
+    one.touch("k0", 5.0)
+    entry = one.get("k0")
+    assert entry and entry.protected and one.protected == 8
+
+
 def test_at_most_four_fifths_are_protected() -> None:
     one = section(10)
     for clock in (1.0, 2.0):
