@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from tocsin.reading.pack import Ready
@@ -18,7 +19,7 @@ def lines(name: str) -> list[str]:
 
 
 def clear() -> list[str]:
-    """Sentences that only sound like attacks: every second one is learnt by the model."""
+    """Sentences that only sound like attacks, of which the model learns some."""
     return _mixed(lines("clear.txt"), "calm")
 
 
@@ -45,4 +46,4 @@ def strewn(
 
 def _mixed(unknown: Sequence[str], learnt: str) -> list[str]:
     known = [expand(each, {}, random.Random(0)) for each in grammar().lists[learnt]]
-    return [each for pair in zip(unknown, known, strict=True) for each in pair]
+    return [each for pair in zip_longest(unknown, known) for each in pair if each is not None]

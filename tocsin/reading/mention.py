@@ -75,7 +75,7 @@ _DOER = re.compile(
     rb"|if) [^.!?\n,]{0,40}?\b" + _ONE + rb" " + _OFTEN + rb"(?:list )?$"
     rb"|\b(?:should|can|could|may|might|must|do|would|will) " + _ONE + rb" " + _OFTEN + rb"$"
     rb"|\b(?:does|did) (?:(?!you\b|not\b|and\b)[a-z'\x80-\xff-]+ ){1,5}$"
-    rb"|\b(?:i|we|one|he|she|they|who|people|nobody|seems?|tends?|tri(?:es|ed)|fail(?:s|ed)?|refuses?) "
+    rb"|\b(?:i|we|one|people|nobody|seems?|tends?|tri(?:es|ed)|fail(?:s|ed)?|refuses?) "
     rb"(?:[a-z']{2,9} )?" + _AUXILIARY + rb" (?:be able to |not )?$"
     rb"|\b(?:won.{1,3}t|doesn.{1,3}t|keeps?|kept) $"
     rb"|\b(?:tell(?:s|ing)?|told|asks?|asked|asking|orders?|ordered|instruct(?:s|ed|ing)?|remind(?:s|ed|ing)?"
@@ -92,6 +92,12 @@ _IF = re.compile(
     rb"|instructs?)"
     rb" (?:you|the [a-z]+|it|a [a-z]+) to (?:[a-z]+ )?$"
 )
+# What is forbidden is not ordered.
+_NOT = re.compile(
+    rb"\b(?:(?:must|may|shall|should|can|do|does)(?:n['\xe2]\W{0,3}t| not|not)|never|not to|forbid(?:s"
+    rb"|den)?(?: [a-z]+)? to)"
+    rb" (?:(?!forget|fail|hesitate|neglect)[a-z]+ (?:to )?){0,2}(?:[a-z]+, [a-z]+ or )?$"
+)
 _ADDRESSED = re.compile(rb"\byour?\b|\byourself\b")
 _DOES = re.compile(
     rb"(?:always |never )?(?:ignores|disregards|forgets|overrides|bypasses|skips|reveals|shows|prints"
@@ -106,8 +112,9 @@ _THIRD = re.compile(
 # Instructions, rules and the like that are somebody else's.
 _THINGS = _any(
     "instructions? rules? orders? commands? guidelines? guidance directions? polic(?:y|ies) restrictions?"
-    " prompts? directives? limits filters? protocols? constraints? messages? password codes? features"
-    " settings measures systems? functions? mechanisms? moderation censorship safeguards? questions? requests? flag"
+    " prompts? directives? limits filters? protocols? constraints? messages? password codes? flag features"
+    " settings measures systems? functions? mechanisms? moderation censorship safeguards? questions?"
+    " requests?"
 )
 _OWNED = re.compile(
     rb"\b(?:my|our|his|her|their|(?!openai|anthropic|google|what|that|it|let|here|there|developer|creator"
@@ -135,12 +142,14 @@ _MODELS = (
     + rb"\b"
 )
 _OF = re.compile(
-    rb"[\"')]{0,2} (?:(?:of|for|about) (?!(?:the |a |an |my |our |this )?" + _MODELS + rb")[a-z]"
+    rb"[\"')]{0,2} (?:(?:of|for|about|on) (?!what|how|which|(?:the |a |an |my |our "
+    rb"|this )?" + _MODELS + rb")[a-z]"
     rb"|(?:in|from|on|by) (?:the|my|our|his|her|their|an?|this|which) (?!" + _MODELS + rb")[a-z])"
 )
 _OF_YOURS = re.compile(
     rb"[\"')]{0,2} (?:(?:of|for|about|on) (?!(?:the |a |an |my |our )?" + _MODELS + rb")[a-z]"
-    rb"|in (?:the|my|our|an?) (?!" + _MODELS + rb")[a-z]|to (?:its|his|her|their) )"
+    rb"|in (?:the|my|our|an?) (?!" + _MODELS + rb")[a-z]|to (?:its|his|her|their) "
+    rb"|(?:when|while) (?:you|i|we) (?!answer|respon|reply|talk|chat|write))"
 )
 _THING = re.compile(_THINGS + rb"$")
 _COMPOUND = re.compile(
@@ -155,7 +164,7 @@ _WHO = re.compile(
     rb"(?: to do)? as an? (?!(?:[a-z]+ ){0,2}?" + _any("ai assistant chatbot bot model") + rb"\b)"
 )
 _TAUGHT = re.compile(rb"(?:told|taught|trained|learn(?:ed|t)|know) ?$")
-_PLACE = re.compile(rb"(?:above|preceding)$")
+_PLACE = re.compile(rb"(?:above|preceding|top|beginning|start) ?$")
 _PLACED = re.compile(
     rb"-| (?:the|my|our|an?) (?!(?:line|text|message|words?|user)\b)(?:[a-z0-9-]+ ){0,2}"
     + _any(
@@ -163,7 +172,10 @@ _PLACED = re.compile(
         r" version"
         r" section comment window"
     )
-    + rb"\b| (?:row|page|line|column|figure|section|paragraph) [0-9]| (?:into|for|slowly|so that|aloud)\b"
+    + rb"\b| the line (?:in|of|on)\b| (?:row|page|line|column|figure|section|paragraph) [0-9]"
+    rb"| (?:into|for|slowly|so that|aloud|again|but)\b"
+    rb"| of (?:the|my|our|his|her|an?|each|every|chapter|page) (?!(?:[a-z]+ )?(?:conversation|chat|prompt"
+    rb"|session|context|text))"
 )
 
 
@@ -185,8 +197,8 @@ def _quoted(data: bytes, low: int, start: int, end: int) -> bool:
 
 
 def _done(data: bytes, low: int, start: int, end: int) -> bool:
-    """Whether it is somebody else who does it, or might ask for it."""
-    if _IF.search(data, low, start):
+    """Whether it is somebody else who does it or might ask for it, or it is forbidden."""
+    if _IF.search(data, low, start) or _NOT.search(data, low, start):
         return True
     if _ADDRESSED.search(data, start, end):
         return False
@@ -197,12 +209,15 @@ def _done(data: bytes, low: int, start: int, end: int) -> bool:
 
 def _elsewhere(data: bytes, low: int, start: int, end: int) -> bool:
     """Whether it is done to what is somebody else's, or stands somewhere else."""
-    if _PLACE.search(data, start, end):
-        return bool(_PLACED.match(data, end))
-    if _TAUGHT.search(data, start, end):
-        return bool(_WHO.match(data, end))
+    late, after = max(start, end - NEAR), end + NEAR
+    if _PLACE.search(data, late, end):
+        return bool(_PLACED.match(data, end, after))
+    if _TAUGHT.search(data, late, end):
+        return bool(_WHO.match(data, end, after))
     addressed = _ADDRESSED.search(data, start, end)
-    if not addressed and (_OWNER.search(data, low, start) or _OWNED.search(data, start, end)):
+    if not addressed and (_OWNER.search(data, low, start) or _OWNED.search(data, late, end)):
         return not _OBEYED.search(data, low, end)
+    if not _THING.search(data, late, end):
+        return False
     about = _OF_YOURS if addressed else _OF
-    return bool(_THING.search(data, start, end) and (about.match(data, end) or _COMPOUND.match(data, end)))
+    return bool(about.match(data, end, after) or _COMPOUND.match(data, end, after))
