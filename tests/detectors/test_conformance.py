@@ -5,18 +5,22 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from detectors import BUILTIN
 from tocsin.contracts import Detector
+from tocsin.model import Event, Signals
 from tocsin.registry import DETECTORS, load
 from tocsin.testing import CHECKS, Trial, check_detector, read_events
 from tocsin.testing.detector import ONCE
-from tocsin.testing.trial import reading
+from tocsin.testing.trial import pack, reading, unpack
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,11 +33,24 @@ def example(name: str, number: int) -> Detector[Any]:
 CASES = [(name, number) for name in BUILTIN for number in range(len(load(DETECTORS, name).examples()))]
 
 
+_signals = msgspec.msgpack.Decoder(Signals).decode
+
+
+@lru_cache(maxsize=4096)
+def _read(event: bytes) -> bytes:
+    return pack(reading(unpack(event)))
+
+
+def remembered(event: Event) -> Signals:
+    """`reading`, whose answer is the same for the same texts, and which is most of the kit's work."""
+    return _signals(_read(pack(replace(event, id="", arrival=0.0))))
+
+
 @pytest.mark.parametrize("check", [check for check in CHECKS if check not in ONCE])
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_every_example_keeps_every_promise(name: str, number: int, check: str) -> None:
     incident = read_events(GOLDEN / f"{name}.jsonl")
-    CHECKS[check](Trial(example(name, number), incident, (), reading))
+    CHECKS[check](Trial(example(name, number), incident, (), remembered))
 
 
 @pytest.mark.parametrize("name", BUILTIN)
