@@ -15,20 +15,25 @@ __all__ = ["kafka"]
 REAL_PARTS = ("kafka", "clickhouse", "end_to_end")
 LONGEST = (  # begun first, so that no worker is alone with one of them at the end
     "test_agent_runs.py",
-    "test_demo.py",
+    "test_conformance.py",
     "test_exchange.py",
+    "test_demo.py",
     "test_privacy.py",
-    "test_cli.py",
     "test_fuzz.py",
     "test_clickhouse_crash.py",
     "test_clickhouse_server.py",
     "test_kafka.py",
     "test_interleaving.py",
-    "test_learning.py",
+    "test_worker.py",
+    "test_cli.py",
     "test_exchange_membership.py",
+    "test_learning.py",
+    "test_clickhouse_schema.py",
     "test_kafka_store.py",
-    "test_panels.py",
+    "test_literals.py",
     "test_plugin.py",
+    "test_traffic.py",
+    "test_panels.py",
 )
 
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
