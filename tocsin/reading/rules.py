@@ -242,20 +242,25 @@ class Rules:
         hits: list[Hit],
         known: Sequence[bytes],
     ) -> None:
-        """Adds one hit for each rule that matches, in words that are not `known`."""
+        """Adds one hit for each rule that matches, in words that are not `known`: one that is said, if there is
+        one, before those that are only talked about."""
         search = order.Search(data, budget)
-        found: set[int] = set()
+        found: dict[int, Hit] = {}
         for way, near in ways:
             ready = self._ready[way.rule]
-            if way.rule in found or not _applies(ready.rule, view, role):
+            if (way.rule in found and not found[way.rule].mentioned) or not _applies(ready.rule, view, role):
                 continue
             for span in islice(way.spans(search, near), order.KEPT):
-                if not _taken_back(self._unless[way.rule], data, span) and _is_news(
+                if _taken_back(self._unless[way.rule], data, span) or not _is_news(
                     ready.rule, data, span, known
                 ):
-                    found.add(way.rule)
-                    hits.append(_hit(ready.rule, view, data, span))
+                    continue
+                hit = _hit(ready.rule, view, data, span)
+                found.setdefault(way.rule, hit)
+                if not hit.mentioned:
+                    found[way.rule] = hit
                     break
+        hits += found.values()
 
 
 def combined(hits: Iterable[Hit], hidden: Iterable[str] = ()) -> float:
