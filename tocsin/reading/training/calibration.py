@@ -13,17 +13,17 @@ from tocsin.reading.training import grammar
 from tocsin.reading.training.samples import OWN, Sample, balanced, weights
 from tocsin.reading.verdict import merged
 
-POOLED = (0.005, 0.005, 0.001)  # false positives beside those of rules, for each of JUDGES: of all text
-MEAN = (0.010, 0.005, 0.002)  # and the mean of sources
+POOLED = (0.007, 0.005, 0.001)  # false positives beside those of rules, for each of JUDGES: of all text
+MEAN = (0.013, 0.005, 0.002)  # and the mean of sources
 # Harmless families of our own that are left out in turn, to calibrate on; no attack is made of their lines.
 KEPT = frozenset(
     {
         *("sense", "abroad", "errand", "theme", "guise", "brief", "record", "manual"),
-        *("desk", "page", "character", "chore", "query"),
+        *("desk", "page", "safeguard"),
     }
 )
 CAP = 0.05  # of a source counts at most, or one that a fold knows nothing of would decide for all
-HIDDEN = 0.04  # of text that was hidden
+HIDDEN = 0.025  # of text that was hidden
 _MISPLACED = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 1]])
 _FEW = 60  # a source of fewer says little
 NO_PROMPT = frozenset({"document", "llm_output", "pii_text", "secret_test", "mail", "manual"})

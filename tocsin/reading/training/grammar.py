@@ -47,6 +47,10 @@ FILES = (
     "characters",
     "exchanges",
     "likeness",
+    "asides",
+    "returns",
+    "guises",
+    "counters",
 )
 TONGUES = ("tongues", "everyday", "foreign", "world")
 ABROAD = ("abroad", "afar", "overseas", "elsewhere", "nearby")  # whole texts by language
