@@ -33,7 +33,7 @@ PLACES = 20_000  # looked at for one text
 FLAGGED = 0.5
 _NEAR = 160  # bytes around a hit in which `unless` is looked for
 _DAMPED = 0.2  # of a weight, where words are only talked about
-_SUSPECTED = 0.6  # of a weight, where a tail is merely suspected; all of it where it is sure
+_SUSPECTED = 0.5  # of a weight, where a tail is merely suspected; all of it where it is sure
 
 # Ways of writing that have no use but to hide text from those who read along: family, name, weight.
 HIDING: Mapping[str, tuple[str, str, float]] = {
