@@ -13,8 +13,8 @@ from tocsin.reading.training import grammar
 from tocsin.reading.training.samples import OWN, Sample, balanced, weights
 from tocsin.reading.verdict import merged
 
-POOLED = (0.007, 0.005, 0.001)  # false positives beside those of rules, for each of JUDGES: of all text
-MEAN = (0.013, 0.005, 0.002)  # and the mean of sources
+POOLED = (0.007, 0.006, 0.003)  # false positives beside those of rules, for each of JUDGES: of all text
+MEAN = (0.013, 0.008, 0.006)  # and the mean of sources
 # Harmless families of our own that are left out in turn, to calibrate on; no attack is made of their lines.
 KEPT = frozenset(
     {
@@ -23,7 +23,7 @@ KEPT = frozenset(
     }
 )
 CAP = 0.05  # of a source counts at most, or one that a fold knows nothing of would decide for all
-HIDDEN = 0.025  # of text that was hidden
+HIDDEN = 0.033  # of text that was hidden
 _MISPLACED = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 1]])
 _FEW = 60  # a source of fewer says little
 NO_PROMPT = frozenset({"document", "llm_output", "pii_text", "secret_test", "mail", "manual"})

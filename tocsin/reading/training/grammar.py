@@ -51,6 +51,7 @@ FILES = (
     "returns",
     "guises",
     "counters",
+    "insertions",
 )
 TONGUES = ("tongues", "everyday", "foreign", "world")
 ABROAD = ("abroad", "afar", "overseas", "elsewhere", "nearby")  # whole texts by language
