@@ -242,7 +242,7 @@ class Rules:
         hits: list[Hit],
         known: Sequence[bytes],
     ) -> None:
-        """Adds one hit for each rule that matches, in words that are not `known`; one that is said, if any."""
+        """Adds one hit for each rule that matches, in words not `known`; one that is said, if any."""
         search = order.Search(data, budget)
         found: dict[int, Hit] = {}
         for way, near in ways:
