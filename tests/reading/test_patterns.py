@@ -223,7 +223,7 @@ def test_telling_takes_little_longer_than_replacing(name: str) -> None:
     ways = (lambda: redactor.redact(text), lambda: redactor.find(text))
     rounds = [[pace.timed(way) for way in ways] for _ in range(5)]  # in turn: a busy machine slows both
     replacing, telling = map(min, zip(*rounds, strict=True))
-    assert telling < 0.01 + 2 * replacing
+    assert telling < 0.01 + 3 * replacing
 
 
 def test_of_very_many_of_a_kind_some_are_told_and_all_are_replaced() -> None:
