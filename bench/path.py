@@ -6,7 +6,6 @@ python -m bench.path CONFIG floor|full EVENTS
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.floor import Floor
+from bench.peak import peak
 from tocsin import config, logs, pipeline
 from tocsin.pipeline import Passed
 
@@ -56,7 +56,7 @@ def main(path: Path, mode: str, events: int) -> dict[str, Any]:
         "us_of_cpu": cpu / done * 1e6,
         "events_per_cpu_second": done / cpu,
         "events_per_second": done / clock,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak(),
     }
 
 

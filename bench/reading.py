@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pydoc_data.topics import topics
 from typing import Any
 
+from bench.peak import peak
 from tocsin.history import Digester, History, Seen
 from tocsin.model import Event, Message
 from tocsin.reading import fingerprints, language, pack
@@ -151,7 +151,7 @@ def main() -> None:
     whole(events)
     figures["step us"] = spent(lambda: whole(events), len(events))
     figures["events/s per core"] = 1e6 / figures["step us"]
-    figures["memory MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures["memory MB"] = peak()
     figures |= parts(some)
     figures["plain us"] = plain(some)
     figures["times plain"] = figures["plain us"] / figures["step us"]
