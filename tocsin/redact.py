@@ -203,35 +203,27 @@ class Redaction:
     def _messages(self, messages: tuple[Message, ...], new: New, rich: Sequence[int]) -> tuple[Message, ...]:
         """All messages; text only of those at `new`, of all where that is None."""
         if new is None:
-            return tuple([self._message(message) for message in messages])
+            return tuple([self._message(message, told=True) for message in messages])
         bare = _bare(tuple(map(_role, messages)))
         if not new and not rich:
             return bare
         kept = list(bare)
         for at in new:
-            kept[at] = self._message(messages[at])
+            kept[at] = self._message(messages[at], told=True)
         for at in rich:
             if at not in new:
-                kept[at] = self._outline(messages[at])
+                kept[at] = self._message(messages[at], told=False)
         return tuple(kept)
 
-    def _outline(self, message: Message) -> Message:
-        """A message without its text."""
-        calls, identity, name = message.tool_calls, message.tool_call_id, message.name
-        return Message(
-            message.role,
-            "",
-            tuple([self._call(call, "") for call in calls]) if calls else (),
-            self._name(identity) if identity else "",
-            self._name(name) if name else "",
-        )
-
-    def _message(self, message: Message) -> Message:
+    def _message(self, message: Message, *, told: bool) -> Message:
+        """A message, without its text where that is not `told`."""
         text, calls, identity, name = message.text, message.tool_calls, message.tool_call_id, message.name
         return Message(
             message.role,
-            self._text(text) if text else "",
-            tuple([self._call(call, self._text(call.arguments)) for call in calls]) if calls else (),
+            self._text(text) if told and text else "",
+            tuple([self._call(call, self._text(call.arguments) if told else "") for call in calls])
+            if calls
+            else (),
             self._name(identity) if identity else "",
             self._name(name) if name else "",
         )

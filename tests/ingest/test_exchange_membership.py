@@ -46,44 +46,38 @@ def _until(late: Forwarder, exchange: Exchange, count: int) -> None:
     wait_until(there, 30, "not everything arrived")
 
 
-def _membership(late: Forwarder) -> Any:
-    return late._reader._consumer.group_metadata()
-
-
 def _thrown_out(late: Forwarder) -> None:
     """As the client's thread does it when the broker does not know the member any more."""
     late._reader._consumer._coordinator.maybe_leave_group()
-    assert _membership(late).generation_id == -1
+    assert late._reader.group_metadata().generation_id == -1
 
 
 def _joined_anew(late: Forwarder) -> None:
     """The generation is good again; that its partitions went in between is told by nobody yet."""
     assert late._reader._consumer._coordinator.ensure_active_group(timeout_ms=10_000)
-    assert _membership(late).generation_id > 0
+    assert late._reader.group_metadata().generation_id > 0
+
+
+def _before(late: Forwarder, step: str, happens: Callable[[], None], ready: Callable[[], Any]) -> None:
+    """Once, when a step of the transactions is next taken and it is `ready`."""
+    take = getattr(late._transactions, step)
+
+    def stalled() -> None:
+        if ready():
+            setattr(late._transactions, step, take)
+            happens()
+        take()
+
+    setattr(late._transactions, step, stalled)
 
 
 def _before_the_transaction(late: Forwarder, happens: Callable[[], None]) -> None:
-    begin = late._transactions.begin
-
-    def stalled() -> None:
-        late._transactions.begin = begin  # type: ignore[method-assign]
-        happens()
-        begin()
-
-    late._transactions.begin = stalled  # type: ignore[method-assign]
+    _before(late, "begin", happens, lambda: True)
 
 
 def _before_the_first_look(late: Forwarder, happens: Callable[[], None]) -> None:
     """At what it was assigned."""
-    own = late._transactions.own
-
-    def stalled() -> None:
-        if late._mine:
-            late._transactions.own = own  # type: ignore[method-assign]
-            happens()
-        own()
-
-    late._transactions.own = stalled  # type: ignore[method-assign]
+    _before(late, "own", happens, lambda: late._mine)
 
 
 def _after_the_poll(late: Forwarder, happens: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from unicodedata import combining, is_normalized, normalize
 
 from tocsin.reading.confusables import FOLD
@@ -79,10 +79,9 @@ def stripped(text: str) -> str:
 def folded(text: str) -> str:
     """As NFKC and the look-alikes of UTS 39 have it, without marks put over letters; unchanged text where
     nothing in it mixes scripts within a word."""
-    plain = text if is_normalized("NFKC", text) else normalize("NFKC", text)
-    if overlaid(text):
-        plain = COMBINING.sub("", normalize("NFKD", text))
-    elif COMBINING.search(plain):
+    form: Literal["NFKC", "NFKD"] = "NFKD" if overlaid(text) else "NFKC"
+    plain = text if is_normalized(form, text) else normalize(form, text)
+    if COMBINING.search(plain):
         plain = COMBINING.sub("", plain)
     return plain if _LIKE_OTHERS.isdisjoint(plain) or not _MIXED.search(plain) else plain.translate(FOLD)
 

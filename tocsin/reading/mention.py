@@ -26,8 +26,7 @@ _BEFORE = re.compile(
     rb"[^.!?\n\"]{0,60}(?:" + _SINGLE + rb"[^\".!?\n]{0,24}|" + _DOUBLE + rb"[^\"\n]{0,100})$"
     rb"|(?:what (?:is|are|does|do|makes)|why (?:do|does|is|are|would)|explain|define|describe|discuss"
     rb"|research|article|paper|blog)[^.!?\n]{0,80}(?:attack|inject|jailbreak|phrase|prompt|trick|techni"
-    rb"|exploit)"
-    rb"\w*[^.!?\n]{0,60}$"
+    rb"|exploit)\w*[^.!?\n]{0,60}$"
     rb"|(?:detect|prevent|defend|block|stop|mitigat|filter|protect|guard)\w*[^.!?\n]{0,60}(?:attack|inject"
     rb"|jailbreak|attempt)\w*[^.!?\n]{0,60}$"
     rb"|(?:^|\n)(?:fix|feat|chore|refactor|docs|test|revert)(?:\([\w-]+\))?!?: [^\n]{0,40}$"
@@ -40,8 +39,7 @@ _OPENED = re.compile(
     rb"|(?:\b(?:re-?(?:write|word|phrase)|proofread|polish|correct|improve|shorten|polite\w*|friendl\w*|draft"
     rb"|slogan|sms|letter|memo|note|sign|poster|reply|customer|visitor|caller|client|student|tester|comment"
     rb"|tweet|e?-?mail|ticket|sentence|line|claim|answer)\b[^\n\"]{0,60}[:?.]|[a-z0-9][).])"
-    rb" ?(?:[\"'\x60]|\xe2\x80[\x98\x9c\x9e]))"
-    rb"[%*^ ]{0,2}(?:[a-z\x80-\xff]{1,24},? ){0,2}[\x80-\xff]{0,30}$"
+    rb" ?(?:[\"'\x60]|\xe2\x80[\x98\x9c\x9e]))[%*^ ]{0,2}(?:[a-z\x80-\xff]{1,24},? ){0,2}[\x80-\xff]{0,30}$"
 )
 _CLOSED = re.compile(
     rb"[^\"'\x60\n\xe2\xc2]{0,240}?(?:[\"'\x60]|\xe2\x80[\x99\x9c\x9d]|\xc2\xbb|\xe3\x80[\x8d\x8f])"
@@ -61,8 +59,7 @@ _AFTER = re.compile(
 # Somebody else who does what the words say, or is told to.
 _ONE = (
     rb"(?:i|we|one|he|she|it|they|who|people|nobody|somebody|someone|anyone|everyone|everybody|him|her|them"
-    rb"|us"
-    rb"|me|staff|users?|(?:the|my|our|his|her|their|its|an?|this) (?:[a-z'-]+ ){0,2}?(?!(?:and|or|then|to"
+    rb"|us|me|staff|users?|(?:the|my|our|his|her|their|its|an?|this) (?:[a-z'-]+ ){0,2}?(?!(?:and|or|then|to"
     rb"|of|has|all|first|last|next|few|one|two|three|four|five|ten)\b)[a-z'-]+)"
 )
 _OFTEN = rb"(?:(?:ever|really|just|simply|never|always|still|not|have to|need to|want to|be able to|now) )*"
@@ -89,8 +86,7 @@ _DOER = re.compile(
 # What a model is told to do if somebody asks it for that.
 _IF = re.compile(
     rb"\b(?:if|when|whenever|once|in case) [^.!?\n]{0,40}\b(?:asks?|tells?|orders?|wants?|tries to get"
-    rb"|instructs?)"
-    rb" (?:you|the [a-z]+|it|a [a-z]+) to (?:[a-z]+ )?$"
+    rb"|instructs?) (?:you|the [a-z]+|it|a [a-z]+) to (?:[a-z]+ )?$"
 )
 # What is forbidden is not ordered.
 _NOT = re.compile(
@@ -101,8 +97,7 @@ _NOT = re.compile(
 _ADDRESSED = re.compile(rb"\byour?\b|\byourself\b")
 _DOES = re.compile(
     rb"(?:always |never )?(?:ignores|disregards|forgets|overrides|bypasses|skips|reveals|shows|prints"
-    rb"|repeats|says|obeys"
-    rb"|answers|grants|refuses|follows) "
+    rb"|repeats|says|obeys|answers|grants|refuses|follows) "
 )
 _THIRD = re.compile(
     rb"\b(?:he|she|it|nobody|everybody|(?:the|my|our|his|her|their|this) (?!ai\b|assistant|model|bot|chatbot)"
@@ -126,8 +121,7 @@ _OWNER = re.compile(rb"\b(?:his|her|their) (?:[a-z-]+ )?$")
 # What instructions of a model are of, for or in, and what one wants them for: all else is of other people.
 _MODELS = (
     rb"(?:(?:the|this|that|next|whole|entire|current|first|last|rest of|[a-z]+al|[a-z]+ing|safety|content"
-    rb"|one|two"
-    rb"|few|[0-9]+|previous|above|your) ){0,2}"
+    rb"|one|two|few|[0-9]+|previous|above|your) ){0,2}"
     + _any(
         r"system developers? creators? makers? operators? users? assistant model ai bot chat\w* conversation"
         r" session context prompts? messages? text page document query questions? requests? task answers?"
@@ -136,8 +130,7 @@ _MODELS = (
         r" debug\w* research fun me you\w* this that these those openai anthropic safety harm\w* ethic\w*"
         r" content"
         r" everything all any\w* sake purposes? order turn vendor company minutes? seconds? hours? while"
-        r" days?"
-        r" code\w* form\w* language style json reply way full"
+        r" days? code\w* form\w* language style json reply way full"
     )
     + rb"\b"
 )
@@ -169,8 +162,7 @@ _PLACED = re.compile(
     rb"-| (?:the|my|our|an?) (?!(?:line|text|message|words?|user)\b)(?:[a-z0-9-]+ ){0,2}"
     + _any(
         r"line row table fold sum figure title door photo picture head(?:ing|er) chart column sea average"
-        r" version"
-        r" section comment window"
+        r" version section comment window"
     )
     + rb"\b| the line (?:in|of|on)\b| (?:row|page|line|column|figure|section|paragraph) [0-9]"
     rb"| (?:into|for|slowly|so that|aloud|again|but)\b"

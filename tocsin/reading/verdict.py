@@ -77,7 +77,7 @@ def _judged(raw: View, others: Sequence[View]) -> Iterator[tuple[str, bool]]:
         hidden = True
         if view.name in _SAME_LETTERS and len(view.chain) == 1:
             stretch = raw.text[view.start : view.end]
-            hidden = overlaid(stretch) or _joined(view.text) >= _joined(stretch) + _SHOWN
+            hidden = _joined(view.text) >= _joined(stretch) + _SHOWN or overlaid(stretch)
             readable &= not hidden or len(stretch) < len(raw.text)
         yield view.text, hidden
     if readable:
